@@ -1,0 +1,194 @@
+//! What a decision writes: guards, changes and events.
+//!
+//! The set of changes is closed. What each one means is defined by [`crate::State::apply`]; a store matches them
+//! exhaustively, without `_` and without `..`, so that a new one does not compile until every store handles it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::entity::{Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus};
+use crate::event::Event;
+use crate::id::{MembershipId, OrgId, UserId};
+use crate::time::Timestamp;
+use crate::value::{Name, Slug};
+
+/// Everything that one command writes, as one commit: guards first, then changes, then events, each in order.
+#[derive(Clone, Default)]
+pub struct Plan {
+    /// The moment of the command: `updated_at` of every row that a change touches.
+    pub at: Option<Timestamp>,
+    /// What the decision relied on, users first, each kind in ascending order of id: the order in which to lock.
+    pub guards: Vec<Guard>,
+    /// What becomes of the rows.
+    pub changes: Vec<Change>,
+    /// What is told of it.
+    pub events: Vec<Event>,
+    /// Called with the number of changes and events written since the last call, for long plans.
+    pub progress: Option<Progress>,
+}
+
+/// Told how far a long write has come.
+pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
+
+impl Plan {
+    /// True when there is nothing to write: the command was a no-op.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.events.is_empty()
+    }
+
+    /// The organizations among the guards, in ascending order.
+    pub fn guarded_orgs(&self) -> impl Iterator<Item = OrgId> + '_ {
+        self.guards.iter().filter_map(|guard| if let Guard::Org { id, .. } = guard { Some(*id) } else { None })
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("at", &self.at)
+            .field("guards", &self.guards)
+            .field("changes", &self.changes)
+            .field("events", &self.events)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A fact that the decision relied on. A store takes the row, compares, and moves the revision where asked; a
+/// mismatch means that the command must be decided again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// The user's row, by its revision, or that there is none.
+    User {
+        /// Whose.
+        id: UserId,
+        /// The revision that was loaded; `None` when there was no row.
+        revision: Option<u64>,
+        /// Whether the command changes what others rely on: the row's revision moves by one.
+        advance: bool,
+    },
+    /// The organization's row, by its revision.
+    Org {
+        /// Which.
+        id: OrgId,
+        /// The revision that was loaded.
+        revision: u64,
+        /// How many events the command adds to it; 0 when it only relies on it.
+        events: u64,
+    },
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A new user.
+    InsertUser(User),
+    /// A user's status, with the one it has now.
+    SetUserStatus {
+        /// Whose.
+        id: UserId,
+        /// The status that the row has.
+        from: UserStatus,
+        /// The status that it gets.
+        to: UserStatus,
+    },
+    /// A new organization; its slug is claimed separately.
+    InsertOrg(Organization),
+    /// An organization's fields, all of them as they shall be.
+    UpdateOrg {
+        /// Which.
+        id: OrgId,
+        /// The status that the row has.
+        status: OrgStatus,
+        /// The new name.
+        name: Option<Name>,
+        /// The new slug; released and claimed separately.
+        slug: Option<Slug>,
+        /// Whether grants pass down from here.
+        cascade_permissions: bool,
+        /// Whether grants are taken over here.
+        inherit_permissions: bool,
+    },
+    /// An organization's status, with the one it has now.
+    SetOrgStatus {
+        /// Which.
+        id: OrgId,
+        /// The status that the row has.
+        from: OrgStatus,
+        /// The status that it gets.
+        to: OrgStatus,
+    },
+    /// The slug now belongs to this organization.
+    ClaimSlug {
+        /// The slug.
+        slug: Slug,
+        /// Its holder.
+        org_id: OrgId,
+    },
+    /// The slug is free again.
+    ReleaseSlug {
+        /// The slug.
+        slug: Slug,
+        /// Its holder until now.
+        org_id: OrgId,
+    },
+    /// A new membership.
+    InsertMembership(Membership),
+    /// A membership's status, with the one it has now.
+    SetMembershipStatus {
+        /// Where.
+        org_id: OrgId,
+        /// Which.
+        id: MembershipId,
+        /// The stored status that the row has.
+        from: MembershipStatus,
+        /// The stored status that it gets.
+        to: MembershipStatus,
+        /// Who removed the member, if one did.
+        removed_by: Option<UserId>,
+    },
+    /// A membership's end, with the one it has now.
+    SetMembershipExpiry {
+        /// Where.
+        org_id: OrgId,
+        /// Which.
+        id: MembershipId,
+        /// The end that the row has.
+        from: Option<Timestamp>,
+        /// The end that it gets.
+        to: Option<Timestamp>,
+    },
+    /// Every membership of the organization that is not revoked becomes revoked, removed by nobody.
+    EndMemberships {
+        /// Where.
+        org_id: OrgId,
+        /// How many there are.
+        count: u64,
+    },
+}
+
+/// A unique constraint: the net under the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UniqueKey {
+    /// A slug has one holder.
+    OrgSlug,
+    /// A user has one membership of an organization that is not revoked.
+    CurrentMembership,
+    /// A row with that id is there.
+    Id,
+}
+
+/// Why a plan was not applied. Nothing of it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// A guard did not hold: decide again.
+    Conflict,
+    /// A unique constraint: decide again, and this time the load will show why.
+    Unique(UniqueKey),
+    /// A row is not as the load showed it, under guards that held.
+    Inconsistent {
+        /// The table.
+        table: String,
+        /// The row.
+        id: String,
+    },
+}

@@ -1,0 +1,436 @@
+//! Bringing rows in from elsewhere: spec/import.md. All of them or none; every line is checked before the first is written.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Command, Decision, Env, check, draft::Draft};
+use crate::change::{Change, Progress};
+use crate::entity::{Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus};
+use crate::error::{DomainError, Precondition};
+use crate::event::{EventType, Fields};
+use crate::id::{Id, IdType, MembershipId, OrgId, UserId};
+use crate::json::Value;
+use crate::load::{Found, ImportIds, LoadSpec, Snapshot};
+use crate::role::Role;
+use crate::time::Timestamp;
+use crate::value::{Name, Slug};
+
+/// A user to bring in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportUser {
+    /// `usr_`.
+    pub id: UserId,
+    /// Whether the user counts.
+    pub status: UserStatus,
+    /// What people see.
+    pub display_name: Option<String>,
+    /// When the row was made; now unless given.
+    pub created_at: Option<Timestamp>,
+    /// When it last changed; `created_at` unless given.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// An organization to bring in. Its parent stands further up in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportOrg {
+    /// `org_`.
+    pub id: OrgId,
+    /// The organization above it.
+    pub parent_id: Option<OrgId>,
+    /// Whether it is in use.
+    pub status: OrgStatus,
+    /// What people see.
+    pub name: Option<String>,
+    /// The name in addresses.
+    pub slug: Option<String>,
+    /// Whether grants pass down from here.
+    pub cascade_permissions: bool,
+    /// Whether grants are taken over here.
+    pub inherit_permissions: bool,
+    /// When it was made; now unless given.
+    pub created_at: Option<Timestamp>,
+    /// When it last changed; `created_at` unless given.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// A membership to bring in. Its organization, and the row that it replaces, stand further up in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportMember {
+    /// `mem_`.
+    pub id: MembershipId,
+    /// Whose.
+    pub usr_id: UserId,
+    /// Where.
+    pub org_id: OrgId,
+    /// As what: the role's slug.
+    pub role: String,
+    /// As a reader sees it.
+    pub status: MembershipStatus,
+    /// The row that this one took over from.
+    pub replaces: Option<MembershipId>,
+    /// Who brought the user in.
+    pub invited_by: Option<UserId>,
+    /// Who removed the user.
+    pub removed_by: Option<UserId>,
+    /// From when on it no longer counts.
+    pub expires_at: Option<Timestamp>,
+    /// When the row was made; now unless given.
+    pub created_at: Option<Timestamp>,
+    /// When it last changed; `created_at` unless given.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// One row to bring in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImportRow {
+    /// A user.
+    User(ImportUser),
+    /// An organization.
+    Org(ImportOrg),
+    /// A membership.
+    Member(ImportMember),
+}
+
+/// Brings rows in, all or none.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Import {
+    /// The rows with their lines, from 1, in the order of the file.
+    pub rows: Vec<(u64, ImportRow)>,
+    /// Told how many rows and events have been written since it was last told.
+    pub progress: Option<Progress>,
+}
+
+impl Import {
+    /// These rows.
+    pub const fn new(rows: Vec<(u64, ImportRow)>) -> Self {
+        Self { rows, progress: None }
+    }
+
+    /// Tells how far the write has come.
+    #[must_use]
+    pub fn progress(mut self, progress: Progress) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+}
+
+impl fmt::Debug for Import {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Import").field("rows", &self.rows.len()).finish_non_exhaustive()
+    }
+}
+
+/// What an import brought in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct ImportCounts {
+    /// New users.
+    pub users: u64,
+    /// New organizations.
+    pub organizations: u64,
+    /// New memberships.
+    pub memberships: u64,
+    /// Rows that were there already, just so.
+    pub unchanged: u64,
+}
+
+impl ImportCounts {
+    fn total_new(&self) -> u64 {
+        self.users + self.organizations + self.memberships
+    }
+}
+
+impl Command for Import {
+    type Output = ImportCounts;
+
+    fn load(&self) -> Result<LoadSpec, DomainError> {
+        let mut ids = ImportIds::default();
+        for (_, row) in &self.rows {
+            match row {
+                ImportRow::User(user) => ids.users.push(user.id),
+                ImportRow::Org(org) => {
+                    ids.orgs.push(org.id);
+                    ids.slugs.extend(org.slug.as_deref().and_then(Slug::parse));
+                }
+                ImportRow::Member(mem) => ids.memberships.push(mem.id),
+            }
+        }
+        Ok(LoadSpec::Ids(Box::new(ids)))
+    }
+
+    fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<ImportCounts>, DomainError> {
+        let mut intake = Intake::new(&seen.found, env.now);
+        for (line, row) in &self.rows {
+            let taken = match row {
+                ImportRow::User(user) => intake.user(user),
+                ImportRow::Org(org) => intake.org(*line, org),
+                ImportRow::Member(mem) => intake.member(mem),
+            };
+            taken.map_err(|error| at_line(*line, error))?;
+        }
+        intake.every_org_has_an_owner()?;
+
+        let mut draft = Draft::new(env);
+        let counts = intake.counts;
+        for change in intake.changes {
+            draft.change(change);
+        }
+        for (org, intake) in intake.orgs.iter().filter(|(_, intake)| intake.new) {
+            let after = Fields::new().with("memberships", int(intake.memberships));
+            draft.first_event(*org, EventType::ImportApplied, &[org.any()], after);
+        }
+        if counts.total_new() > 0 {
+            let after = Fields::new()
+                .with("users", int(counts.users))
+                .with("organizations", int(counts.organizations))
+                .with("memberships", int(counts.memberships));
+            draft.store_event(EventType::ImportApplied, &[], Fields::new(), after);
+        }
+        let mut decision = draft.finish(counts);
+        decision.plan.progress.clone_from(&self.progress);
+        Ok(decision)
+    }
+}
+
+fn int(count: u64) -> Value {
+    Value::Int(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+fn at_line(line: u64, error: DomainError) -> DomainError {
+    DomainError::Import { line, error: Box::new(error) }
+}
+
+/// An organization of the file.
+#[derive(Debug)]
+struct IntakeOrg {
+    line: u64,
+    new: bool,
+    status: OrgStatus,
+    ancestors: Vec<OrgId>,
+    has_owner: bool,
+    memberships: u64,
+}
+
+/// What has been taken from the lines so far.
+#[derive(Debug)]
+struct Intake<'s> {
+    now: Timestamp,
+    users_there: HashMap<UserId, &'s User>,
+    orgs_there: HashMap<OrgId, &'s Organization>,
+    memberships_there: HashMap<MembershipId, &'s Membership>,
+    slugs: HashMap<Slug, OrgId>,
+    members_there: BTreeSet<UserId>,
+    users: HashMap<UserId, UserStatus>,
+    orgs: BTreeMap<OrgId, IntakeOrg>,
+    memberships: HashMap<MembershipId, (OrgId, UserId)>,
+    replaced: BTreeSet<MembershipId>,
+    current: BTreeSet<(OrgId, UserId)>,
+    changes: Vec<Change>,
+    counts: ImportCounts,
+}
+
+impl<'s> Intake<'s> {
+    fn new(found: &'s Found, now: Timestamp) -> Self {
+        Self {
+            now,
+            users_there: found.users.iter().map(|user| (user.id, user)).collect(),
+            orgs_there: found.orgs.iter().map(|org| (org.id, org)).collect(),
+            memberships_there: found.memberships.iter().map(|mem| (mem.id, mem)).collect(),
+            slugs: found.slugs.iter().cloned().collect(),
+            members_there: found.members.iter().copied().collect(),
+            users: HashMap::new(),
+            orgs: BTreeMap::new(),
+            memberships: HashMap::new(),
+            replaced: BTreeSet::new(),
+            current: BTreeSet::new(),
+            changes: Vec::new(),
+            counts: ImportCounts::default(),
+        }
+    }
+
+    fn user(&mut self, row: &ImportUser) -> Result<(), DomainError> {
+        let display_name = row.display_name.as_deref().map(|text| check::name("display_name", text)).transpose()?;
+        if self.users.insert(row.id, row.status).is_some() {
+            return Err(DomainError::ImportConflict(IdType::User));
+        }
+        let (created_at, updated_at) = self.times(row.created_at, row.updated_at);
+        let user = User { id: row.id, status: row.status, display_name, created_at, updated_at, revision: 0 };
+        if let Some(there) = self.users_there.get(&row.id) {
+            let same = User { revision: there.revision, ..with_times(user, there, row.created_at, row.updated_at) };
+            return self.unchanged(same == **there, IdType::User);
+        }
+        // The id may be in use already, as an external user's; a row that does not count would change what it holds.
+        if user.status != UserStatus::Active && self.members_there.contains(&user.id) {
+            return Err(DomainError::ImportConflict(IdType::User));
+        }
+        self.counts.users += 1;
+        self.changes.push(Change::InsertUser(user));
+        Ok(())
+    }
+
+    fn org(&mut self, line: u64, row: &ImportOrg) -> Result<(), DomainError> {
+        let name: Option<Name> = row.name.as_deref().map(|text| check::name("name", text)).transpose()?;
+        let slug = match &row.slug {
+            Some(text) => Some(Slug::parse(text).ok_or(Precondition::OrgSlugFormat)?),
+            None => None,
+        };
+        if self.orgs.contains_key(&row.id) {
+            return Err(DomainError::ImportConflict(IdType::Organization));
+        }
+        let ancestors = match row.parent_id {
+            Some(id) => {
+                let parent = check::found(self.orgs.get(&id), IdType::Organization)?;
+                if row.status != OrgStatus::Revoked && parent.status == OrgStatus::Revoked {
+                    return Err(Precondition::OrgNotActive.into());
+                }
+                parent.ancestors.iter().copied().chain([id]).collect()
+            }
+            None => Vec::new(),
+        };
+        if ancestors.len() >= Organization::MAX_LEVELS {
+            return Err(DomainError::MaxDepth);
+        }
+        let (created_at, updated_at) = self.times(row.created_at, row.updated_at);
+        let org = Organization {
+            id: row.id,
+            parent_id: row.parent_id,
+            status: row.status,
+            name,
+            slug,
+            cascade_permissions: row.cascade_permissions,
+            inherit_permissions: row.inherit_permissions,
+            revision: 1,
+            created_at,
+            updated_at,
+            ancestors,
+        };
+        let there = self.orgs_there.get(&row.id).copied();
+        let intake = IntakeOrg {
+            line,
+            new: there.is_none(),
+            status: row.status,
+            ancestors: org.ancestors.clone(),
+            has_owner: false,
+            memberships: 0,
+        };
+        self.orgs.insert(row.id, intake);
+        if let Some(there) = there {
+            let same = Organization {
+                revision: there.revision,
+                created_at: if row.created_at.is_some() { org.created_at } else { there.created_at },
+                updated_at: if row.updated_at.is_some() { org.updated_at } else { there.updated_at },
+                ..org
+            };
+            return self.unchanged(same == *there, IdType::Organization);
+        }
+        let claimed = if org.status == OrgStatus::Revoked { None } else { org.slug.clone() };
+        if let Some(slug) = &claimed
+            && self.slugs.insert(slug.clone(), org.id).is_some()
+        {
+            return Err(DomainError::OrgSlug(slug.clone()));
+        }
+        self.counts.organizations += 1;
+        let id = org.id;
+        self.changes.push(Change::InsertOrg(org));
+        self.changes.extend(claimed.map(|slug| Change::ClaimSlug { slug, org_id: id }));
+        Ok(())
+    }
+
+    fn member(&mut self, row: &ImportMember) -> Result<(), DomainError> {
+        let org = check::found(self.orgs.get_mut(&row.org_id), IdType::Organization)?;
+        let role = check::known_role(&row.role)?;
+        if role == Role::Owner && row.expires_at.is_some() {
+            return Err(Precondition::OwnerCannotExpire.into());
+        }
+        if self.memberships.insert(row.id, (row.org_id, row.usr_id)).is_some() {
+            return Err(DomainError::ImportConflict(IdType::Membership));
+        }
+        let created_at = row.created_at.unwrap_or(self.now);
+        let mem = Membership {
+            id: row.id,
+            usr_id: row.usr_id,
+            org_id: row.org_id,
+            role,
+            // Readers see expired rows; stores hold them as active.
+            status: if row.status == MembershipStatus::Expired { MembershipStatus::Active } else { row.status },
+            replaces: row.replaces,
+            invited_by: row.invited_by,
+            removed_by: row.removed_by,
+            expires_at: row.expires_at,
+            created_at,
+            updated_at: row.updated_at.unwrap_or(created_at),
+        };
+        if row.status == MembershipStatus::Expired && mem.status_at(self.now) != MembershipStatus::Expired {
+            return Err(DomainError::format("status", "`expired` needs an `expires_at` that has passed"));
+        }
+        if let Some(there) = self.memberships_there.get(&row.id) {
+            let same = Membership {
+                created_at: if row.created_at.is_some() { mem.created_at } else { there.created_at },
+                updated_at: if row.updated_at.is_some() { mem.updated_at } else { there.updated_at },
+                ..mem
+            };
+            return self.unchanged(same == **there, IdType::Membership);
+        }
+        // Rows come with their organization: one that is there already takes members by its own operations.
+        if !org.new {
+            return Err(DomainError::ImportConflict(IdType::Organization));
+        }
+        if let Some(before) = row.replaces {
+            let of_same = self.memberships.get(&before) == Some(&(row.org_id, row.usr_id)) && before != row.id;
+            if !of_same {
+                return Err(DomainError::NotFound(IdType::Membership));
+            }
+            if !self.replaced.insert(before) {
+                return Err(DomainError::ImportConflict(IdType::Membership));
+            }
+        }
+        if mem.status != MembershipStatus::Revoked {
+            if org.status == OrgStatus::Revoked {
+                return Err(Precondition::OrgNotActive.into());
+            }
+            if !self.current.insert((mem.org_id, mem.usr_id)) {
+                return Err(DomainError::DuplicateMembership);
+            }
+        }
+        let user = self.users.get(&mem.usr_id).copied().or_else(|| self.users_there.get(&mem.usr_id).map(|user| user.status));
+        if role == Role::Owner && mem.status == MembershipStatus::Active && user != Some(UserStatus::Revoked) {
+            org.has_owner = true;
+        }
+        org.memberships += 1;
+        self.counts.memberships += 1;
+        self.changes.push(Change::InsertMembership(mem));
+        Ok(())
+    }
+
+    fn every_org_has_an_owner(&self) -> Result<(), DomainError> {
+        let ownerless = |org: &&IntakeOrg| org.new && org.status != OrgStatus::Revoked && !org.has_owner;
+        match self.orgs.values().filter(ownerless).map(|org| org.line).min() {
+            Some(line) => Err(at_line(line, Precondition::NoOwner.into())),
+            None => Ok(()),
+        }
+    }
+
+    fn times(&self, created: Option<Timestamp>, updated: Option<Timestamp>) -> (Timestamp, Timestamp) {
+        let created = created.unwrap_or(self.now);
+        (created, updated.unwrap_or(created))
+    }
+
+    fn unchanged(&mut self, same: bool, kind: IdType) -> Result<(), DomainError> {
+        if !same {
+            return Err(DomainError::ImportConflict(kind));
+        }
+        self.counts.unchanged += 1;
+        Ok(())
+    }
+}
+
+/// Times that the file does not give are those of the row that is there.
+fn with_times(user: User, there: &User, created: Option<Timestamp>, updated: Option<Timestamp>) -> User {
+    User {
+        created_at: if created.is_some() { user.created_at } else { there.created_at },
+        updated_at: if updated.is_some() { user.updated_at } else { there.updated_at },
+        ..user
+    }
+}

@@ -1,0 +1,170 @@
+//! The rules: each command decides, over what was loaded, what is to be written or why nothing is.
+//!
+//! Deciding is pure. The order of the checks in each `decide` is the order of the check table in spec/, which fixtures
+//! pin: with several reasons to refuse, the first one is what the caller sees.
+
+mod check;
+mod draft;
+mod import;
+mod memberships;
+mod organizations;
+mod ownership;
+mod users;
+
+use std::fmt;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::change::Plan;
+use crate::error::{BackendError, BackendKind, DomainError};
+use crate::event::Actor;
+use crate::id::Id;
+use crate::load::{LoadSpec, Snapshot};
+use crate::source::IdSource;
+use crate::time::Timestamp;
+
+pub use import::{Import, ImportCounts, ImportMember, ImportOrg, ImportRow, ImportUser};
+pub use memberships::{AddMember, AdminRemove, ChangeRole, ReinstateMembership, SelfLeave, SuspendMembership, UpdateMembership};
+pub use organizations::{CreateOrg, CreatedOrg, ReinstateOrg, RevokeOrg, SuspendOrg, UpdateOrg};
+pub use ownership::{TransferOwnership, TransferredOwnership};
+pub use users::{CreateUser, CreatedUser, ReinstateUser, RevokeUser, SuspendUser, SuspendedUser};
+
+/// Something that changes the state.
+pub trait Command: fmt::Debug + Send + Sync + 'static {
+    /// What a success answers.
+    type Output: Send + 'static;
+
+    /// What to load, once the forms of the arguments are right.
+    ///
+    /// # Errors
+    /// The first argument that does not have its form.
+    fn load(&self) -> Result<LoadSpec, DomainError>;
+
+    /// What to write.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Self::Output>, DomainError>;
+}
+
+/// What a command has decided.
+#[derive(Debug)]
+pub struct Decision<T> {
+    /// What is to be written; empty for a no-op.
+    pub plan: Plan,
+    /// What to answer once it is.
+    pub output: T,
+}
+
+/// On whose behalf commands run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Caller {
+    /// Code that has checked for itself, bound by the invariants only. The actor is recorded in events.
+    Trusted(Actor),
+}
+
+impl Caller {
+    /// Who is recorded.
+    pub const fn actor(&self) -> &Actor {
+        match self {
+            Self::Trusted(actor) => actor,
+        }
+    }
+}
+
+impl Default for Caller {
+    fn default() -> Self {
+        Self::Trusted(Actor::SYSTEM)
+    }
+}
+
+/// What a decision may know beside the snapshot.
+#[derive(Debug)]
+pub struct Env<'e> {
+    /// The moment of the attempt.
+    pub now: Timestamp,
+    /// On whose behalf.
+    pub caller: &'e Caller,
+    /// Ids for new rows.
+    pub ids: &'e mut IdTape,
+}
+
+impl Env<'_> {
+    fn id<I: Id>(&mut self) -> I {
+        self.ids.draw(self.now)
+    }
+}
+
+/// The ids of one command: drawn once, and played again from the start when the command is decided anew.
+#[derive(Debug)]
+pub struct IdTape {
+    source: Arc<dyn IdSource>,
+    drawn: Vec<Uuid>,
+    next: usize,
+    failed: Option<BackendError>,
+}
+
+impl IdTape {
+    /// An empty tape over a source.
+    pub fn new(source: Arc<dyn IdSource>) -> Self {
+        Self { source, drawn: Vec::new(), next: 0, failed: None }
+    }
+
+    /// Back to the first id.
+    pub fn rewind(&mut self) {
+        self.next = 0;
+    }
+
+    /// The source's failure, if it failed. What was decided with the ids drawn since must not be written.
+    pub fn take_failure(&mut self) -> Option<BackendError> {
+        self.failed.take()
+    }
+
+    fn draw<I: Id>(&mut self, now: Timestamp) -> I {
+        if let Some(uuid) = self.drawn.get(self.next) {
+            self.next += 1;
+            return I::from_uuid(*uuid).unwrap_or(I::STAND_IN);
+        }
+        let made = self.source.next(now).and_then(|uuid| match I::from_uuid(uuid) {
+            Ok(id) => Ok((uuid, id)),
+            Err(error) => Err(BackendError::new(BackendKind::Other, "the id source gave a UUID without a version").caused_by(error)),
+        });
+        match made {
+            Ok((uuid, id)) => {
+                self.drawn.push(uuid);
+                self.next += 1;
+                id
+            }
+            Err(error) => {
+                // `take_failure` keeps the plan with this id from being written.
+                self.failed = Some(error);
+                I::STAND_IN
+            }
+        }
+    }
+}
+
+/// A change to an optional field.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Patch<T> {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It becomes null.
+    Clear,
+    /// It becomes this.
+    Set(T),
+}
+
+impl<T> Patch<T> {
+    /// The value after the patch.
+    fn apply_to(self, current: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => current,
+            Self::Clear => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+}

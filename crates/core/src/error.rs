@@ -1,0 +1,385 @@
+//! Errors: what a rule refuses ([`DomainError`]) and what a store could not do ([`BackendError`]).
+//!
+//! Every error has a stable code and a class name (spec/errors.md). A message says what was refused and never holds a
+//! driver's text, SQL, or more of the input than a short excerpt.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::id::{EventId, IdError, IdType, OrgId};
+use crate::value::Slug;
+
+/// Why a call did not succeed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A rule refused it; the state is as before.
+    #[error(transparent)]
+    Domain(#[from] DomainError),
+    /// The store could not do it.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+impl Error {
+    /// The stable code, such as `conflict.sole_owner` (spec/errors.md).
+    pub fn code(&self) -> String {
+        match self {
+            Self::Domain(error) => error.code(),
+            Self::Backend(error) => error.code().to_owned(),
+        }
+    }
+
+    /// The class name that fixtures may use in place of the code.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Domain(error) => error.class(),
+            Self::Backend(_) => "BackendError",
+        }
+    }
+
+    /// The domain error, if it is one.
+    pub fn as_domain(&self) -> Option<&DomainError> {
+        if let Self::Domain(error) = self { Some(error) } else { None }
+    }
+}
+
+/// What a rule refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DomainError {
+    /// Nothing with that id, or nothing that the caller may see.
+    #[error("no such {}", noun(*.0))]
+    NotFound(IdType),
+    /// A text that is not an id of the expected kind.
+    #[error("`{field}`: {error}")]
+    InvalidId {
+        /// The input's field.
+        field: &'static str,
+        /// What is wrong with it.
+        error: IdError,
+    },
+    /// A value that does not have the form of its field.
+    #[error("`{field}`: {expected}")]
+    InvalidFormat {
+        /// The input's field; an unknown field is cut to 64 characters.
+        field: String,
+        /// What the field takes.
+        expected: &'static str,
+    },
+    /// A cursor that was not made by this list, with these filters.
+    #[error("the cursor does not belong to this list and its filters; start again without one")]
+    InvalidCursor,
+    /// The state does not allow it.
+    #[error("{}", .0.message())]
+    Precondition(Precondition),
+    /// The caller may not do this.
+    #[error("the acting member may not do this here")]
+    Forbidden,
+    /// The target's role is out of the caller's reach.
+    #[error("the acting member's role may not act on a member with that role")]
+    RoleHierarchy,
+    /// It would leave an organization without an acting owner.
+    #[error("the only acting owner cannot go: make someone else owner first, in {}", ids(.orgs))]
+    SoleOwner {
+        /// The organizations concerned.
+        orgs: Vec<OrgId>,
+    },
+    /// The user has an active or suspended membership there already.
+    #[error("the user has a membership of this organization already")]
+    DuplicateMembership,
+    /// The slug belongs to another organization that is not revoked.
+    #[error("the slug `{0}` is taken")]
+    OrgSlug(Slug),
+    /// The row has reached an end, or the state asked for, already.
+    #[error("the {} is {state} already", noun(*.kind))]
+    AlreadyTerminal {
+        /// What was to be changed.
+        kind: IdType,
+        /// The state that it is in.
+        state: &'static str,
+    },
+    /// The tree of organizations would have more than ten levels.
+    #[error("organizations nest at most 10 levels deep")]
+    MaxDepth,
+    /// The organization has children that are not revoked.
+    #[error("the organization has child organizations that are not revoked")]
+    HasChildren,
+    /// An import line that cannot be taken; the others were not taken either.
+    #[error("line {line}: {error}")]
+    Import {
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        error: Box<DomainError>,
+    },
+    /// A row of an import that is there already, with other content.
+    #[error("the {} is in the store or the file already, with other content", noun(*.0))]
+    ImportConflict(IdType),
+}
+
+/// Why the state does not allow a command: the reason behind `precondition.`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Precondition {
+    /// A slug that does not have the form.
+    OrgSlugFormat,
+    /// A user's row that is not active.
+    UserNotActive,
+    /// An organization that is not active.
+    OrgNotActive,
+    /// A membership that is not active.
+    MemNotActive,
+    /// A role that this organization does not know.
+    UnknownRole,
+    /// An owner's membership with an end.
+    OwnerCannotExpire,
+    /// An end that is not in the future.
+    PastExpiration,
+    /// Reinstating what is not suspended.
+    InvalidTransition,
+    /// The giver is not an owner.
+    FromNotOwner,
+    /// The giver's membership is not active.
+    FromNotActive,
+    /// The receiver's membership is not active.
+    ToNotActive,
+    /// The memberships are not both of the organization.
+    OrgMismatch,
+    /// Giver and receiver are the same user.
+    SelfTransfer,
+    /// An imported organization without an active owner.
+    NoOwner,
+}
+
+impl Precondition {
+    /// Every reason.
+    pub const ALL: [Self; 14] = [
+        Self::OrgSlugFormat,
+        Self::UserNotActive,
+        Self::OrgNotActive,
+        Self::MemNotActive,
+        Self::UnknownRole,
+        Self::OwnerCannotExpire,
+        Self::PastExpiration,
+        Self::InvalidTransition,
+        Self::FromNotOwner,
+        Self::FromNotActive,
+        Self::ToNotActive,
+        Self::OrgMismatch,
+        Self::SelfTransfer,
+        Self::NoOwner,
+    ];
+
+    /// The code's part behind `precondition.`.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::OrgSlugFormat => "org_slug_format",
+            Self::UserNotActive => "user_not_active",
+            Self::OrgNotActive => "org_not_active",
+            Self::MemNotActive => "mem_not_active",
+            Self::UnknownRole => "unknown_role",
+            Self::OwnerCannotExpire => "owner_cannot_expire",
+            Self::PastExpiration => "past_expiration",
+            Self::InvalidTransition => "invalid_transition",
+            Self::FromNotOwner => "from_not_owner",
+            Self::FromNotActive => "from_not_active",
+            Self::ToNotActive => "to_not_active",
+            Self::OrgMismatch => "org_mismatch",
+            Self::SelfTransfer => "self_transfer",
+            Self::NoOwner => "no_owner",
+        }
+    }
+
+    const fn message(self) -> &'static str {
+        match self {
+            Self::OrgSlugFormat => "a slug has 1 to 63 of `a-z`, `0-9` and `-`, with a letter or digit at both ends",
+            Self::UserNotActive => "the user is not active",
+            Self::OrgNotActive => "the organization is not active",
+            Self::MemNotActive => "the membership is not active",
+            Self::UnknownRole => "this organization knows no such role",
+            Self::OwnerCannotExpire => "an owner's membership cannot have an end",
+            Self::PastExpiration => "the end is not in the future",
+            Self::InvalidTransition => "only what is suspended can be reinstated",
+            Self::FromNotOwner => "the member who would hand over is not an owner",
+            Self::FromNotActive => "the membership that would hand over is not active",
+            Self::ToNotActive => "the membership that would take over is not active",
+            Self::OrgMismatch => "both memberships must be of the organization",
+            Self::SelfTransfer => "ownership cannot be handed to oneself",
+            Self::NoOwner => "the organization has no active owner",
+        }
+    }
+}
+
+impl From<Precondition> for DomainError {
+    fn from(reason: Precondition) -> Self {
+        Self::Precondition(reason)
+    }
+}
+
+impl DomainError {
+    /// An [`DomainError::InvalidFormat`] for one of our own fields.
+    pub(crate) fn format(field: &str, expected: &'static str) -> Self {
+        Self::InvalidFormat { field: field.chars().take(64).collect(), expected }
+    }
+
+    /// The stable code, such as `conflict.sole_owner` (spec/errors.md).
+    pub fn code(&self) -> String {
+        match self {
+            Self::InvalidFormat { field, .. } => format!("invalid_format.{field}"),
+            Self::Precondition(reason) => format!("precondition.{}", reason.reason()),
+            Self::Import { error, .. } => error.code(),
+            Self::NotFound(_) => "not_found".to_owned(),
+            Self::InvalidId { error, .. } if error.is_unknown_type() => "invalid_id_type".to_owned(),
+            Self::InvalidId { .. } => "invalid_id".to_owned(),
+            Self::InvalidCursor => "invalid_cursor".to_owned(),
+            Self::Forbidden => "forbidden".to_owned(),
+            Self::RoleHierarchy => "forbidden.role_hierarchy".to_owned(),
+            Self::SoleOwner { .. } => "conflict.sole_owner".to_owned(),
+            Self::DuplicateMembership => "conflict.duplicate_membership".to_owned(),
+            Self::OrgSlug(_) => "conflict.org_slug".to_owned(),
+            Self::AlreadyTerminal { .. } => "conflict.already_terminal".to_owned(),
+            Self::MaxDepth => "conflict.max_depth".to_owned(),
+            Self::HasChildren => "conflict.has_children".to_owned(),
+            Self::ImportConflict(_) => "conflict.import".to_owned(),
+        }
+    }
+
+    /// The class name (spec/errors.md).
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "NotFoundError",
+            Self::InvalidId { error, .. } if error.is_unknown_type() => "InvalidTypeError",
+            Self::InvalidId { .. } => "InvalidIdError",
+            Self::InvalidFormat { .. } => "InvalidFormatError",
+            Self::InvalidCursor => "InvalidCursorError",
+            Self::Precondition(_) => "PreconditionError",
+            Self::Forbidden => "ForbiddenError",
+            Self::RoleHierarchy => "RoleHierarchyError",
+            Self::SoleOwner { .. } => "SoleOwnerError",
+            Self::DuplicateMembership => "DuplicateMembershipError",
+            Self::OrgSlug(_) => "OrgSlugConflictError",
+            Self::AlreadyTerminal { .. } => "AlreadyTerminalError",
+            Self::MaxDepth | Self::HasChildren => "TenantHierarchyError",
+            Self::Import { error, .. } => error.class(),
+            Self::ImportConflict(_) => "ImportConflictError",
+        }
+    }
+
+    /// True when `class` names this error or a class above it, as a fixture's class name does.
+    pub fn is_class(&self, class: &str) -> bool {
+        self.class() == class || (class == "ForbiddenError" && self.class() == "RoleHierarchyError")
+    }
+}
+
+const fn noun(kind: IdType) -> &'static str {
+    match kind {
+        IdType::User => "user",
+        IdType::Organization => "organization",
+        IdType::Membership => "membership",
+        IdType::Invitation => "invitation",
+        IdType::Tuple => "tuple",
+        IdType::Session => "session",
+        IdType::Credential => "credential",
+        IdType::Factor => "factor",
+        IdType::Share => "share",
+        IdType::AccessToken => "access token",
+        IdType::Event => "event",
+        IdType::Role => "role",
+        IdType::Group => "group",
+    }
+}
+
+fn ids(orgs: &[OrgId]) -> String {
+    const SHOWN: usize = 10;
+    let mut text: Vec<String> = orgs.iter().take(SHOWN).map(ToString::to_string).collect();
+    if orgs.len() > SHOWN {
+        text.push(format!("{} more", orgs.len() - SHOWN));
+    }
+    text.join(", ")
+}
+
+/// What kind of failure a store met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BackendKind {
+    /// The store cannot be reached or written; nothing was changed.
+    Unavailable,
+    /// The connection was lost while the write was under way, and whether it took place cannot be told now.
+    /// `outcome(event_id)` answers later.
+    UnknownOutcome {
+        /// The id of the first event that the write would have made.
+        event_id: EventId,
+    },
+    /// Another transaction was in the way; nothing was changed, the same call may succeed when repeated.
+    Retryable,
+    /// A row is not as the rules left it.
+    Inconsistent {
+        /// The table.
+        table: String,
+        /// The row, as far as known.
+        id: String,
+    },
+    /// The store's schema is not one that this version works with.
+    Schema,
+    /// Anything else.
+    Other,
+}
+
+/// A store's failure. Its text says what to do; the driver's own error is its [source](StdError::source).
+#[derive(Debug)]
+pub struct BackendError {
+    kind: BackendKind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl BackendError {
+    /// A failure of this kind, with a text for people: what happened and the remedy, without a driver's words.
+    pub fn new(kind: BackendKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// The same with the driver's error behind it.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// A row that is not as the rules left it.
+    pub fn inconsistent(table: impl Into<String>, id: impl fmt::Display) -> Self {
+        let (table, id) = (table.into(), id.to_string());
+        let message = format!("table `{table}`, row {id}: the stored data breaks an invariant; run the doctor or restore a backup");
+        Self::new(BackendKind::Inconsistent { table, id }, message)
+    }
+
+    /// What kind of failure it is.
+    pub const fn kind(&self) -> &BackendKind {
+        &self.kind
+    }
+
+    /// The stable code (spec/errors.md).
+    pub const fn code(&self) -> &'static str {
+        match self.kind {
+            BackendKind::Unavailable => "backend.unavailable",
+            BackendKind::UnknownOutcome { .. } => "backend.unknown_outcome",
+            BackendKind::Retryable => "backend.retryable",
+            BackendKind::Inconsistent { .. } => "backend.inconsistent",
+            BackendKind::Schema => "backend.schema",
+            BackendKind::Other => "backend.other",
+        }
+    }
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for BackendError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}

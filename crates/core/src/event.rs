@@ -1,0 +1,197 @@
+//! Audit events: one or more per successful command, in the same commit (spec/events.md).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AnyId, EventId, OrgId};
+use crate::json::Value;
+use crate::time::Timestamp;
+
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Actor {
+    /// What kind of actor.
+    #[serde(rename = "type")]
+    pub kind: ActorKind,
+    /// Which one; null for the system itself.
+    pub id: Option<AnyId>,
+}
+
+impl Actor {
+    /// The system itself: a job, a migration, an operator at the command line.
+    pub const SYSTEM: Self = Self { kind: ActorKind::System, id: None };
+
+    /// A user.
+    pub fn user(id: crate::id::UserId) -> Self {
+        Self { kind: ActorKind::User, id: Some(crate::id::Id::any(&id)) }
+    }
+}
+
+/// Kinds of actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActorKind {
+    /// A user.
+    User,
+    /// The system itself.
+    System,
+    /// A session.
+    Session,
+    /// An API key.
+    Key,
+}
+
+impl ActorKind {
+    /// The wire form.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::System => "system",
+            Self::Session => "session",
+            Self::Key => "key",
+        }
+    }
+
+    /// The kind with this wire form.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::User, Self::System, Self::Session, Self::Key].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+macro_rules! event_types {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)?) => {
+        /// What happened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum EventType {
+            $($(#[$doc])* $variant),+
+        }
+
+        impl EventType {
+            /// Every type.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The wire form.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// The type with this wire form.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+event_types! {
+    /// An organization was created.
+    OrganizationCreated = "organization.created",
+    /// An organization was created below this one.
+    OrganizationChildAdded = "organization.child_added",
+    /// Fields of an organization changed.
+    OrganizationUpdated = "organization.updated",
+    /// An organization was suspended.
+    OrganizationSuspended = "organization.suspended",
+    /// An organization was reinstated.
+    OrganizationReinstated = "organization.reinstated",
+    /// An organization was revoked, and with it all its memberships.
+    OrganizationRevoked = "organization.revoked",
+    /// A membership began.
+    MembershipAdded = "membership.added",
+    /// Fields of a membership changed.
+    MembershipUpdated = "membership.updated",
+    /// A membership was replaced by one with another role.
+    MembershipRoleChanged = "membership.role_changed",
+    /// A membership was suspended.
+    MembershipSuspended = "membership.suspended",
+    /// A membership was reinstated.
+    MembershipReinstated = "membership.reinstated",
+    /// A member left.
+    MembershipLeft = "membership.left",
+    /// A member was removed by another.
+    MembershipRemoved = "membership.removed",
+    /// A membership was found expired where a command needed its place.
+    MembershipExpired = "membership.expired",
+    /// A user's row was created.
+    UserCreated = "user.created",
+    /// A user was suspended.
+    UserSuspended = "user.suspended",
+    /// A user was reinstated.
+    UserReinstated = "user.reinstated",
+    /// A user was revoked.
+    UserRevoked = "user.revoked",
+    /// Rows came in through an import.
+    ImportApplied = "import.applied",
+}
+
+impl Serialize for EventType {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// Some fields of what changed, by name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fields(BTreeMap<String, Value>);
+
+impl Fields {
+    /// No fields.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With one more.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.0.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// With one more, if there is a value.
+    #[must_use]
+    pub fn with_some(self, name: &str, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    /// The value of a field.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+}
+
+/// What an event says of the change: only the fields that changed. A store keeps it as canonical text.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EventData {
+    /// The values before.
+    pub before: Fields,
+    /// The values after.
+    pub after: Fields,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Event {
+    /// `aud_`.
+    pub id: EventId,
+    /// The organization concerned; null for users and for the store as a whole.
+    pub org_id: Option<OrgId>,
+    /// The organization's revision that this event made; null without an organization.
+    pub revision: Option<u64>,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// Who did it.
+    pub actor: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// What it happened to.
+    pub subject_ids: Vec<AnyId>,
+    /// What changed.
+    pub data: EventData,
+}

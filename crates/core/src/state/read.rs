@@ -1,0 +1,118 @@
+//! What each query answers.
+
+use std::ops::Bound;
+
+use super::State;
+use crate::entity::{Membership, Organization, User};
+use crate::event::Event;
+use crate::id::{OrgId, UserId};
+use crate::query::{EventQuery, Expiry, MembershipFilter, MembershipQuery, OrgQuery, Window};
+use crate::value::Name;
+
+impl State {
+    /// The users with these ids, in order of id.
+    pub fn read_users(&self, ids: &[UserId]) -> Vec<User> {
+        let mut users: Vec<User> = ids.iter().filter_map(|id| self.user(*id)).collect();
+        users.sort_by_key(|user| user.id);
+        users.dedup_by_key(|user| user.id);
+        users
+    }
+
+    /// Organizations; `None` when the one that the query names does not exist.
+    pub fn read_orgs(&self, query: &OrgQuery) -> Option<Vec<Organization>> {
+        Some(match query {
+            OrgQuery::Ids(ids) => {
+                let mut orgs: Vec<Organization> = ids.iter().filter_map(|id| self.org(*id)).collect();
+                orgs.sort_by_key(|org| org.id);
+                orgs.dedup_by_key(|org| org.id);
+                orgs
+            }
+            OrgQuery::Slug(slug) => self.slugs.get(slug).and_then(|id| self.org(*id)).into_iter().collect(),
+            OrgQuery::Path(id) => self.path(*id),
+            OrgQuery::Children { parent, window } => {
+                self.orgs.get(parent)?;
+                cut(self.child_orgs(*parent, window.after), window)
+            }
+            OrgQuery::All { status, contains, window } => {
+                let wanted = |org: &&Organization| {
+                    status.is_none_or(|status| org.status == status)
+                        && contains.as_ref().is_none_or(|text| {
+                            org.name.as_ref().map(Name::folded).is_some_and(|name| name.contains(text.as_str()))
+                                || org.slug.as_ref().is_some_and(|slug| slug.as_str().contains(text.as_str()))
+                        })
+                };
+                let start = window.after.map_or(Bound::Unbounded, Bound::Excluded);
+                cut(self.orgs.range((start, Bound::Unbounded)).map(|(_, org)| org).filter(wanted), window)
+            }
+        })
+    }
+
+    /// Memberships; `None` when the organization that the query names does not exist.
+    pub fn read_memberships(&self, query: &MembershipQuery) -> Option<Vec<Membership>> {
+        Some(match query {
+            MembershipQuery::Ids(ids) => {
+                let mut rows: Vec<Membership> = ids.iter().filter_map(|id| self.memberships.get(id).cloned()).collect();
+                rows.sort_by_key(|mem| mem.id);
+                rows.dedup_by_key(|mem| mem.id);
+                rows
+            }
+            MembershipQuery::Current { org, usr } => self.current_of(*org, *usr).into_iter().collect(),
+            MembershipQuery::Siblings(id) => {
+                let same = self.memberships.get(id);
+                let rows = same.into_iter().flat_map(|same| self.of_user(same.usr_id, None).filter(|mem| mem.org_id == same.org_id));
+                rows.cloned().collect()
+            }
+            MembershipQuery::OfOrg { org, filter, window } => {
+                self.orgs.get(org)?;
+                cut(self.of_org(*org, window.after).filter(|mem| passes(mem, *filter)), window)
+            }
+            MembershipQuery::OfUser { usr, filter, window } => {
+                cut(self.of_user(*usr, window.after).filter(|mem| passes(mem, *filter)), window)
+            }
+        })
+    }
+
+    /// How many memberships an organization has; `None` when it does not exist.
+    pub fn count_members(&self, org: OrgId, filter: Option<MembershipFilter>) -> Option<u64> {
+        self.orgs.get(&org)?;
+        u64::try_from(self.of_org(org, None).filter(|mem| passes(mem, filter)).count()).ok()
+    }
+
+    /// Events; `None` when the organization that the query names does not exist.
+    pub fn read_events(&self, query: &EventQuery) -> Option<Vec<Event>> {
+        Some(match query {
+            EventQuery::OfOrg { org, after, fetch } => {
+                self.orgs.get(org)?;
+                let behind = usize::try_from(*after).unwrap_or(usize::MAX);
+                let fetch = usize::try_from(*fetch).unwrap_or(usize::MAX);
+                self.events.get(org).into_iter().flatten().skip(behind).take(fetch).cloned().collect()
+            }
+            EventQuery::Id(id) => {
+                let event = match self.event_ids.get(id) {
+                    Some(Some((org, revision))) => {
+                        let index = usize::try_from(*revision).unwrap_or(usize::MAX).saturating_sub(1);
+                        self.events.get(org).and_then(|events| events.get(index))
+                    }
+                    Some(None) => self.store_events.get(id),
+                    None => None,
+                };
+                event.into_iter().cloned().collect()
+            }
+        })
+    }
+}
+
+/// The rows start behind the window's id already; this cuts them to its size.
+fn cut<'s, T: Clone + 's, I>(rows: impl Iterator<Item = &'s T>, window: &Window<I>) -> Vec<T> {
+    rows.take(usize::try_from(window.fetch).unwrap_or(usize::MAX)).cloned().collect()
+}
+
+fn passes(mem: &Membership, filter: Option<MembershipFilter>) -> bool {
+    let Some(MembershipFilter { stored, expiry }) = filter else { return true };
+    let lies = match expiry {
+        None => true,
+        Some(Expiry::After(now)) => mem.expires_at.is_none_or(|end| end > now),
+        Some(Expiry::NotAfter(now)) => mem.expires_at.is_some_and(|end| end <= now),
+    };
+    mem.status == stored && lies
+}

@@ -1,0 +1,235 @@
+//! The store as an application sees it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Serialize;
+
+use crate::decide::{
+    AddMember, AdminRemove, Caller, ChangeRole, CreateOrg, CreateUser, CreatedOrg, CreatedUser, Import, ImportCounts, ReinstateMembership,
+    ReinstateOrg, ReinstateUser, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser,
+    TransferOwnership, TransferredOwnership, UpdateMembership, UpdateOrg,
+};
+use crate::entity::{Membership, MembershipStatus, OrgStatus, Organization, User};
+use crate::error::Error;
+use crate::event::Event;
+use crate::id::{EventId, MembershipId, OrgId, UserId};
+use crate::page::{Page, PageRequest};
+use crate::state::Dump;
+
+/// Lists the members of an organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListMembers {
+    /// Where.
+    pub org_id: OrgId,
+    /// Only those that a reader sees with this status.
+    pub status: Option<MembershipStatus>,
+    /// Which page.
+    pub page: PageRequest,
+}
+
+impl ListMembers {
+    /// All of them, from the start.
+    pub fn new(org_id: OrgId) -> Self {
+        Self { org_id, status: None, page: PageRequest::default() }
+    }
+
+    /// Only those that a reader sees with this status.
+    #[must_use]
+    pub const fn status(mut self, status: MembershipStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Which page.
+    #[must_use]
+    pub fn page(mut self, page: PageRequest) -> Self {
+        self.page = page;
+        self
+    }
+}
+
+/// Lists the memberships of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListMemberships {
+    /// Whose.
+    pub usr_id: UserId,
+    /// Only those that a reader sees with this status.
+    pub status: Option<MembershipStatus>,
+    /// Which page.
+    pub page: PageRequest,
+}
+
+impl ListMemberships {
+    /// All of them, from the start.
+    pub fn new(usr_id: UserId) -> Self {
+        Self { usr_id, status: None, page: PageRequest::default() }
+    }
+
+    /// Only those that a reader sees with this status.
+    #[must_use]
+    pub const fn status(mut self, status: MembershipStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Which page.
+    #[must_use]
+    pub fn page(mut self, page: PageRequest) -> Self {
+        self.page = page;
+        self
+    }
+}
+
+/// Lists organizations across the whole store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListOrgs {
+    /// Only those with this status.
+    pub status: Option<OrgStatus>,
+    /// Only those whose name or slug contains this text, in either case. `%`, `_` and `\` are plain characters.
+    pub query: Option<String>,
+    /// Which page.
+    pub page: PageRequest,
+}
+
+impl ListOrgs {
+    /// All of them, from the start.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only those with this status.
+    #[must_use]
+    pub const fn status(mut self, status: OrgStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Only those whose name or slug contains this text.
+    #[must_use]
+    pub fn query(mut self, query: impl Into<String>) -> Self {
+        self.query = Some(query.into());
+        self
+    }
+
+    /// Which page.
+    #[must_use]
+    pub fn page(mut self, page: PageRequest) -> Self {
+        self.page = page;
+        self
+    }
+}
+
+/// An organization with all above it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OrgPath {
+    /// Root first, the organization last.
+    pub data: Vec<Organization>,
+    /// Whether all of them are active.
+    pub live: bool,
+}
+
+/// Organizations, memberships and their history, over any store.
+///
+/// Every method is one transaction and one semantics, whichever store is behind it: the rules are those of spec/, decided
+/// in core. Methods that change something append their audit events in the same commit. Dropping a future leaves the state as
+/// before or as after.
+///
+/// The trait can be made into an object: an application holds an `Arc<dyn TenancyStore>`.
+///
+/// # Errors
+/// Each method fails with [`Error::Domain`] where a rule refuses, in the order of the method's table in spec/, and with
+/// [`Error::Backend`] where the store could not do it.
+#[async_trait]
+pub trait TenancyStore: fmt::Debug + Send + Sync {
+    /// The same store, on behalf of someone else.
+    fn with_caller(&self, caller: Caller) -> Arc<dyn TenancyStore>;
+
+    /// Creates a user's row. Spec: `users.md#create_user`.
+    async fn create_user(&self, request: CreateUser) -> Result<CreatedUser, Error>;
+    /// The user's row. Spec: `users.md#get_user`.
+    async fn get_user(&self, usr_id: UserId) -> Result<User, Error>;
+    /// Suspends a user, and reports the organizations left without an acting owner. Spec: `users.md#suspend_user`.
+    async fn suspend_user(&self, request: SuspendUser) -> Result<SuspendedUser, Error>;
+    /// Makes a suspended user active again. Spec: `users.md#reinstate_user`.
+    async fn reinstate_user(&self, request: ReinstateUser) -> Result<User, Error>;
+    /// Ends a user's row. Spec: `users.md#revoke_user`.
+    async fn revoke_user(&self, request: RevokeUser) -> Result<User, Error>;
+
+    /// Creates an organization with its creator as owner. Spec: `organizations.md#create_org`.
+    async fn create_org(&self, request: CreateOrg) -> Result<CreatedOrg, Error>;
+    /// The organization. Spec: `organizations.md#get_org`.
+    async fn get_org(&self, org_id: OrgId) -> Result<Organization, Error>;
+    /// The organization that holds a slug. Spec: `organizations.md#get_org_by_slug`.
+    async fn get_org_by_slug(&self, slug: &str) -> Result<Organization, Error>;
+    /// Those of these organizations that exist; at most 200 ids. Spec: `organizations.md#get_orgs`.
+    async fn get_orgs(&self, org_ids: &[OrgId]) -> Result<Page<Organization>, Error>;
+    /// The organization and all above it. Spec: `organizations.md#get_org_path`.
+    async fn get_org_path(&self, org_id: OrgId) -> Result<OrgPath, Error>;
+    /// The organizations right below one. Spec: `organizations.md#list_children`.
+    async fn list_children(&self, org_id: OrgId, page: PageRequest) -> Result<Page<Organization>, Error>;
+    /// Organizations across the whole store. Spec: `organizations.md#list_orgs`.
+    async fn list_orgs(&self, request: ListOrgs) -> Result<Page<Organization>, Error>;
+    /// Changes an organization's fields. Spec: `organizations.md#update_org`.
+    async fn update_org(&self, request: UpdateOrg) -> Result<Organization, Error>;
+    /// Pauses an organization. Spec: `organizations.md#suspend_org`.
+    async fn suspend_org(&self, request: SuspendOrg) -> Result<Organization, Error>;
+    /// Makes a suspended organization active again. Spec: `organizations.md#reinstate_org`.
+    async fn reinstate_org(&self, request: ReinstateOrg) -> Result<Organization, Error>;
+    /// Ends an organization and all its memberships. Spec: `organizations.md#revoke_org`.
+    async fn revoke_org(&self, request: RevokeOrg) -> Result<Organization, Error>;
+
+    /// Makes a user a member. Spec: `memberships.md#add_member`.
+    async fn add_member(&self, request: AddMember) -> Result<Membership, Error>;
+    /// Gives a member another role. Spec: `memberships.md#change_role`.
+    async fn change_role(&self, request: ChangeRole) -> Result<Membership, Error>;
+    /// Changes a membership's fields in place. Spec: `memberships.md#update_membership`.
+    async fn update_membership(&self, request: UpdateMembership) -> Result<Membership, Error>;
+    /// Pauses a membership. Spec: `memberships.md#suspend_membership`.
+    async fn suspend_membership(&self, request: SuspendMembership) -> Result<Membership, Error>;
+    /// Puts a suspended membership back in force. Spec: `memberships.md#reinstate_membership`.
+    async fn reinstate_membership(&self, request: ReinstateMembership) -> Result<Membership, Error>;
+    /// Ends one's own membership. Spec: `memberships.md#self_leave`.
+    async fn self_leave(&self, request: SelfLeave) -> Result<Membership, Error>;
+    /// Ends another's membership. Spec: `memberships.md#admin_remove`.
+    async fn admin_remove(&self, request: AdminRemove) -> Result<Membership, Error>;
+    /// Hands ownership over. Spec: `memberships.md#transfer_ownership`.
+    async fn transfer_ownership(&self, request: TransferOwnership) -> Result<TransferredOwnership, Error>;
+    /// The membership. Spec: `memberships.md#get_membership`.
+    async fn get_membership(&self, mem_id: MembershipId) -> Result<Membership, Error>;
+    /// The user's row in the organization that is not revoked. Spec: `memberships.md#get_membership_for`.
+    async fn get_membership_for(&self, org_id: OrgId, usr_id: UserId) -> Result<Membership, Error>;
+    /// Those of these memberships that exist; at most 200 ids. Spec: `memberships.md#get_memberships`.
+    async fn get_memberships(&self, mem_ids: &[MembershipId]) -> Result<Page<Membership>, Error>;
+    /// The chain of rows that replaced each other, oldest first. Spec: `memberships.md#membership_history`.
+    async fn membership_history(&self, mem_id: MembershipId) -> Result<Page<Membership>, Error>;
+    /// The members of an organization. Spec: `memberships.md#list_members`.
+    async fn list_members(&self, request: ListMembers) -> Result<Page<Membership>, Error>;
+    /// The memberships of a user. Spec: `memberships.md#list_memberships`.
+    async fn list_memberships(&self, request: ListMemberships) -> Result<Page<Membership>, Error>;
+    /// How many members an organization has. Spec: `memberships.md#count_members`.
+    async fn count_members(&self, org_id: OrgId, status: Option<MembershipStatus>) -> Result<u64, Error>;
+
+    /// An organization's events behind a revision, oldest first; the cursor is the last revision as text. Only the limit of
+    /// the page request is used. Spec: `events.md#changes`.
+    async fn changes(&self, org_id: OrgId, after_revision: u64, page: PageRequest) -> Result<Page<Event>, Error>;
+    /// The event with this id, if it was written: what tells, after `backend.unknown_outcome`, whether the command took
+    /// place. Spec: `events.md#outcome`.
+    async fn outcome(&self, event_id: EventId) -> Result<Option<Event>, Error>;
+    /// Brings rows in, all or none. Spec: `import.md#import`.
+    async fn import(&self, request: Import) -> Result<ImportCounts, Error>;
+}
+
+/// Shows every row of a store: for comparing stores, not for applications.
+#[async_trait]
+pub trait Inspect: Send + Sync {
+    /// Every row, behind all writes that were begun before.
+    ///
+    /// # Errors
+    /// `backend.*`.
+    async fn dump(&self) -> Result<Dump, Error>;
+}

@@ -1,0 +1,219 @@
+//! The operations by name, with inputs and results in wire form: what fixtures, imports and remote callers speak.
+//!
+//! Inputs are read strictly, in the order in which [`OPERATIONS`] lists the fields: first each field's shape and its ids,
+//! then unknown fields; only then does the operation itself begin (spec/errors.md#order).
+
+mod call;
+mod input;
+mod rows;
+
+use serde::Serialize;
+
+use crate::decide::{CreatedOrg, CreatedUser, SuspendedUser, TransferredOwnership};
+use crate::entity::{Membership, Organization, User};
+use crate::event::Event;
+use crate::id::IdType;
+use crate::page::Page;
+use crate::store::OrgPath;
+
+pub use call::{CallError, call};
+pub use rows::import_row;
+
+/// An operation of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operation {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it changes anything.
+    pub writes: bool,
+    /// Its input's fields, in order.
+    pub fields: &'static [Field],
+}
+
+/// A field of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: FieldKind,
+    /// Whether it must be there.
+    pub required: bool,
+}
+
+/// What a field takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FieldKind {
+    /// An id of this kind.
+    Id(IdType),
+    /// A list of ids of this kind.
+    Ids(IdType),
+    /// Text.
+    Text,
+    /// Text, or null to clear the field.
+    TextPatch,
+    /// True or false.
+    Bool,
+    /// A moment, as RFC 3339 text.
+    Time,
+    /// A moment, or null to clear the field.
+    TimePatch,
+    /// An organization's status.
+    OrgStatus,
+    /// A membership's status.
+    MembershipStatus,
+    /// What an earlier page gave.
+    Cursor,
+    /// A number of rows.
+    Limit,
+    /// A revision.
+    Revision,
+}
+
+const fn must(name: &'static str, kind: FieldKind) -> Field {
+    Field { name, kind, required: true }
+}
+
+const fn may(name: &'static str, kind: FieldKind) -> Field {
+    Field { name, kind, required: false }
+}
+
+const fn read(name: &'static str, fields: &'static [Field]) -> Operation {
+    Operation { name, writes: false, fields }
+}
+
+const fn write(name: &'static str, fields: &'static [Field]) -> Operation {
+    Operation { name, writes: true, fields }
+}
+
+const USR: FieldKind = FieldKind::Id(IdType::User);
+const ORG: FieldKind = FieldKind::Id(IdType::Organization);
+const MEM: FieldKind = FieldKind::Id(IdType::Membership);
+
+/// Every operation that takes and gives wire forms, in the order of spec/.
+pub const OPERATIONS: &[Operation] = &[
+    write("create_user", &[may("display_name", FieldKind::Text)]),
+    read("get_user", &[must("usr_id", USR)]),
+    write("suspend_user", &[must("usr_id", USR)]),
+    write("reinstate_user", &[must("usr_id", USR)]),
+    write("revoke_user", &[must("usr_id", USR)]),
+    write(
+        "create_org",
+        &[
+            must("creator", USR),
+            may("name", FieldKind::Text),
+            may("slug", FieldKind::Text),
+            may("parent_id", ORG),
+            may("cascade_permissions", FieldKind::Bool),
+            may("inherit_permissions", FieldKind::Bool),
+        ],
+    ),
+    read("get_org", &[must("org_id", ORG)]),
+    read("get_org_by_slug", &[must("slug", FieldKind::Text)]),
+    read("get_orgs", &[must("org_ids", FieldKind::Ids(IdType::Organization))]),
+    read("get_org_path", &[must("org_id", ORG)]),
+    read("list_children", &[must("org_id", ORG), may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit)]),
+    read(
+        "list_orgs",
+        &[
+            may("cursor", FieldKind::Cursor),
+            may("limit", FieldKind::Limit),
+            may("status", FieldKind::OrgStatus),
+            may("query", FieldKind::Text),
+        ],
+    ),
+    write(
+        "update_org",
+        &[
+            must("org_id", ORG),
+            may("name", FieldKind::TextPatch),
+            may("slug", FieldKind::TextPatch),
+            may("cascade_permissions", FieldKind::Bool),
+            may("inherit_permissions", FieldKind::Bool),
+        ],
+    ),
+    write("suspend_org", &[must("org_id", ORG)]),
+    write("reinstate_org", &[must("org_id", ORG)]),
+    write("revoke_org", &[must("org_id", ORG)]),
+    write(
+        "add_member",
+        &[
+            must("org_id", ORG),
+            must("usr_id", USR),
+            must("role", FieldKind::Text),
+            may("invited_by", USR),
+            may("expires_at", FieldKind::Time),
+        ],
+    ),
+    write("change_role", &[must("mem_id", MEM), must("new_role", FieldKind::Text)]),
+    write("update_membership", &[must("mem_id", MEM), may("expires_at", FieldKind::TimePatch)]),
+    write("suspend_membership", &[must("mem_id", MEM)]),
+    write("reinstate_membership", &[must("mem_id", MEM)]),
+    write("self_leave", &[must("mem_id", MEM), may("transfer_to", USR)]),
+    write("admin_remove", &[must("mem_id", MEM), must("admin_usr_id", USR)]),
+    write("transfer_ownership", &[must("org_id", ORG), must("from_mem_id", MEM), must("to_mem_id", MEM)]),
+    read("get_membership", &[must("mem_id", MEM)]),
+    read("get_membership_for", &[must("org_id", ORG), must("usr_id", USR)]),
+    read("get_memberships", &[must("mem_ids", FieldKind::Ids(IdType::Membership))]),
+    read("membership_history", &[must("mem_id", MEM)]),
+    read(
+        "list_members",
+        &[
+            must("org_id", ORG),
+            may("cursor", FieldKind::Cursor),
+            may("limit", FieldKind::Limit),
+            may("status", FieldKind::MembershipStatus),
+        ],
+    ),
+    read(
+        "list_memberships",
+        &[
+            must("usr_id", USR),
+            may("cursor", FieldKind::Cursor),
+            may("limit", FieldKind::Limit),
+            may("status", FieldKind::MembershipStatus),
+        ],
+    ),
+    read("count_members", &[must("org_id", ORG), may("status", FieldKind::MembershipStatus)]),
+    read("changes", &[must("org_id", ORG), may("after_revision", FieldKind::Revision), may("limit", FieldKind::Limit)]),
+];
+
+/// The operation with this name.
+pub fn operation(name: &str) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|operation| operation.name == name)
+}
+
+/// What an operation answers, in wire form.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum Reply {
+    /// A user.
+    User(User),
+    /// A new user.
+    CreatedUser(CreatedUser),
+    /// A suspended user, with the organizations left without an acting owner.
+    SuspendedUser(SuspendedUser),
+    /// An organization.
+    Organization(Organization),
+    /// A new organization with its owner's membership.
+    CreatedOrg(CreatedOrg),
+    /// An organization with all above it.
+    OrgPath(OrgPath),
+    /// Organizations.
+    Organizations(Page<Organization>),
+    /// A membership.
+    Membership(Membership),
+    /// The two memberships of a transfer.
+    TransferredOwnership(TransferredOwnership),
+    /// Memberships.
+    Memberships(Page<Membership>),
+    /// A number of rows.
+    Count {
+        /// How many.
+        count: u64,
+    },
+    /// Events.
+    Events(Page<Event>),
+}

@@ -1,0 +1,57 @@
+//! Reads the lines of an import.
+
+use super::input::Input;
+use crate::decide::{ImportMember, ImportOrg, ImportRow, ImportUser};
+use crate::entity::{MembershipStatus, OrgStatus, UserStatus};
+use crate::error::DomainError;
+use crate::json::Value;
+
+/// Reads one line of an import: an entity in wire form with a field `type`, which is `user`, `organization` or
+/// `membership`. Fields that the store keeps itself (`revision`) are read over (spec/import.md).
+///
+/// # Errors
+/// The first field that does not have its form.
+pub fn import_row(line: &Value) -> Result<ImportRow, DomainError> {
+    const KINDS: &str = "one of `user`, `organization`, `membership`";
+    const STATUS: &str = "a status";
+    let mut input = Input::new(line)?;
+    let row = match input.text("type")?.as_str() {
+        "user" => ImportRow::User(ImportUser {
+            id: input.id("id")?,
+            status: input.opt_word("status", STATUS, UserStatus::parse)?.unwrap_or(UserStatus::Active),
+            display_name: input.opt_text("display_name")?,
+            created_at: input.opt_time("created_at")?,
+            updated_at: input.opt_time("updated_at")?,
+        }),
+        "organization" => {
+            input.opt_revision("revision")?;
+            ImportRow::Org(ImportOrg {
+                id: input.id("id")?,
+                parent_id: input.opt_id("parent_id")?,
+                status: input.opt_word("status", STATUS, OrgStatus::parse)?.unwrap_or(OrgStatus::Active),
+                name: input.opt_text("name")?,
+                slug: input.opt_text("slug")?,
+                cascade_permissions: input.opt_bool("cascade_permissions")?.unwrap_or(true),
+                inherit_permissions: input.opt_bool("inherit_permissions")?.unwrap_or(true),
+                created_at: input.opt_time("created_at")?,
+                updated_at: input.opt_time("updated_at")?,
+            })
+        }
+        "membership" => ImportRow::Member(ImportMember {
+            id: input.id("id")?,
+            usr_id: input.id("usr_id")?,
+            org_id: input.id("org_id")?,
+            role: input.text("role")?,
+            status: input.opt_word("status", STATUS, MembershipStatus::parse)?.unwrap_or(MembershipStatus::Active),
+            replaces: input.opt_id("replaces")?,
+            invited_by: input.opt_id("invited_by")?,
+            removed_by: input.opt_id("removed_by")?,
+            expires_at: input.opt_time("expires_at")?,
+            created_at: input.opt_time("created_at")?,
+            updated_at: input.opt_time("updated_at")?,
+        }),
+        _ => return Err(DomainError::format("type", KINDS)),
+    };
+    input.end()?;
+    Ok(row)
+}

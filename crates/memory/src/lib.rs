@@ -1,0 +1,84 @@
+//! Tenantry's in-memory store: [`tenantry_core::State`] behind a lock.
+//!
+//! For tests, for development, and for programs that keep nothing. It has no rule of its own and is the reference that the
+//! other stores are compared with.
+//!
+//! ```
+//! use tenantry_core::TenancyStore;
+//! let store = tenantry_memory::new();
+//! # let _: &dyn TenancyStore = &store;
+//! ```
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use tenantry_core::{
+    Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId,
+    OrgQuery, Organization, Refusal, Sources, State, User, UserId,
+};
+
+/// A store in memory. Clones share the state; it is gone with the last of them.
+pub type MemoryStore = Engine<Memory>;
+
+/// A new, empty store with the system's clock and ids.
+pub fn new() -> MemoryStore {
+    with_sources(Sources::system())
+}
+
+/// A new, empty store with these sources.
+pub fn with_sources(sources: Sources) -> MemoryStore {
+    Engine::new(Memory::default(), sources)
+}
+
+/// The backend: the state behind one lock.
+#[derive(Debug, Default)]
+pub struct Memory {
+    state: RwLock<State>,
+}
+
+impl Memory {
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        // `State::apply` is whole or absent, so a writer that panicked elsewhere left nothing half done.
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Backend for Memory {
+    async fn execute<J: Job>(&self, mut job: J) -> Result<J, Error> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let plan = job.decide(&state.load(job.spec()))?;
+        state.apply(&plan).map_err(refused)?;
+        Ok(job)
+    }
+
+    async fn users(&self, ids: Vec<UserId>) -> Result<Vec<User>, BackendError> {
+        Ok(self.read().read_users(&ids))
+    }
+
+    async fn orgs(&self, query: OrgQuery) -> Result<Option<Vec<Organization>>, BackendError> {
+        Ok(self.read().read_orgs(&query))
+    }
+
+    async fn memberships(&self, query: MembershipQuery) -> Result<Option<Vec<Membership>>, BackendError> {
+        Ok(self.read().read_memberships(&query))
+    }
+
+    async fn count_members(&self, org: OrgId, filter: Option<MembershipFilter>) -> Result<Option<u64>, BackendError> {
+        Ok(self.read().count_members(org, filter))
+    }
+
+    async fn events(&self, query: EventQuery) -> Result<Option<Vec<Event>>, BackendError> {
+        Ok(self.read().read_events(&query))
+    }
+
+    async fn dump(&self) -> Result<Dump, BackendError> {
+        Ok(self.read().dump())
+    }
+}
+
+/// Under the lock a plan always fits the state that it was decided over; a refusal means that the two disagree.
+fn refused(refusal: Refusal) -> BackendError {
+    match refusal {
+        Refusal::Inconsistent { table, id } => BackendError::inconsistent(table, id),
+        Refusal::Conflict | Refusal::Unique(_) => BackendError::new(BackendKind::Other, "a plan did not fit the state it was decided over"),
+    }
+}
