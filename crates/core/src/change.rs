@@ -66,6 +66,9 @@ pub enum Guard {
         /// Whether the command changes what others rely on: the row's revision moves by one.
         advance: bool,
     },
+    /// Rows are about to appear for users whose ids were not made here: nobody who relies on the absence of a user's
+    /// row may be under way.
+    NewUsers,
     /// The organization's row, by its revision.
     Org {
         /// Which.

@@ -17,6 +17,7 @@ pub(super) struct Draft<'e, 'i> {
     env: &'e mut Env<'i>,
     users: BTreeMap<UserId, (Option<u64>, bool)>,
     orgs: BTreeMap<OrgId, (u64, u64)>,
+    new_users: bool,
     born: BTreeMap<OrgId, u64>,
     changes: Vec<Change>,
     events: Vec<Event>,
@@ -25,7 +26,7 @@ pub(super) struct Draft<'e, 'i> {
 impl<'e, 'i> Draft<'e, 'i> {
     pub(super) fn new(env: &'e mut Env<'i>) -> Self {
         let (users, orgs, born) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { env, users, orgs, born, changes: Vec::new(), events: Vec::new() }
+        Self { env, users, orgs, new_users: false, born, changes: Vec::new(), events: Vec::new() }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -60,6 +61,11 @@ impl<'e, 'i> Draft<'e, 'i> {
     /// The decision holds only while the organization's revision stays as it is.
     pub(super) fn rely_on_org(&mut self, id: OrgId, revision: u64) {
         self.orgs.entry(id).or_insert((revision, 0));
+    }
+
+    /// The plan inserts users whose ids may be in use already, as external ones.
+    pub(super) fn brings_users(&mut self) {
+        self.new_users = true;
     }
 
     pub(super) fn change(&mut self, change: Change) {
@@ -112,7 +118,7 @@ impl<'e, 'i> Draft<'e, 'i> {
         let orgs = self.orgs.into_iter().map(|(id, (revision, events))| Guard::Org { id, revision, events });
         let plan = Plan {
             at: Some(self.env.now),
-            guards: users.chain(orgs).collect(),
+            guards: self.new_users.then_some(Guard::NewUsers).into_iter().chain(users).chain(orgs).collect(),
             changes: self.changes,
             events: self.events,
             progress: None,

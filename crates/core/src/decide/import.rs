@@ -174,6 +174,9 @@ impl Command for Import {
 
         let mut draft = Draft::new(env);
         let counts = intake.counts;
+        if counts.users > 0 {
+            draft.brings_users();
+        }
         for change in intake.changes {
             draft.change(change);
         }

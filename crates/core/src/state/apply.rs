@@ -70,6 +70,8 @@ impl State {
                 }
                 _ => return Err(Refusal::Conflict),
             },
+            // Nothing else is under way while this runs.
+            Guard::NewUsers => {}
             Guard::Org { id, revision, events } => match self.orgs.get_mut(&id) {
                 Some(org) if org.revision == revision => {
                     if events > 0 {

@@ -1,0 +1,301 @@
+//! Writes a plan through the function `apply_v1`: guards, changes and events as JSON, one round trip.
+
+use std::fmt::Display;
+
+use serde::{Serialize, Serializer};
+use sqlx::{PgConnection, query_scalar};
+use tenantry_core::{
+    BackendError, BackendKind, Change, Event, Guard, Id, Membership, Name, OrgId, Organization, Plan, Refusal, Slug, Timestamp, UniqueKey,
+    User,
+};
+use uuid::Uuid;
+
+use crate::codec::PgMoment;
+use crate::error::{Failure, other};
+use crate::statements::Statements;
+
+/// The most changes of one call: a longer plan is written in several, inside one transaction.
+pub(crate) const CHUNK: usize = 500;
+
+/// What writing came to.
+pub(crate) type Applied = Result<(), Refusal>;
+
+/// Writes the plan. A plan of more than [`CHUNK`] changes takes several calls, so the caller must hold a transaction.
+pub(crate) async fn apply(sql: &Statements, conn: &mut PgConnection, plan: &Plan) -> Result<Applied, Failure> {
+    let at = plan.at.unwrap_or(Timestamp::MIN);
+    let mut guards: Vec<GuardRow> = plan.guards.iter().map(guard_row).collect();
+    let mut changes = plan.changes.chunks(CHUNK).peekable();
+    let mut events = plan.events.chunks(CHUNK).peekable();
+    loop {
+        let rows: Vec<ChangeRow<'_>> = changes.next().unwrap_or_default().iter().map(change_row).collect();
+        // Events follow when the last change is written.
+        let told = if changes.peek().is_none() { events.next().unwrap_or_default() } else { &[] };
+        let told: Vec<EventRow> = told.iter().map(event_row).collect::<Result<_, _>>()?;
+        let answer: String = query_scalar(sql.apply.text())
+            .bind(json(&guards)?)
+            .bind(PgMoment(at))
+            .bind(json(&rows)?)
+            .bind(json(&told)?)
+            .fetch_one(&mut *conn)
+            .await?;
+        if let Some(refusal) = refused(&answer)? {
+            return Ok(Err(refusal));
+        }
+        if let Some(progress) = &plan.progress {
+            progress(u64::try_from(rows.len() + told.len()).unwrap_or(u64::MAX));
+        }
+        guards.clear();
+        if changes.peek().is_none() && events.peek().is_none() {
+            return Ok(Ok(()));
+        }
+    }
+}
+
+/// Takes the rows that a plan guards, in its order, so that nobody else changes them until the transaction ends.
+pub(crate) async fn lock(sql: &Statements, conn: &mut PgConnection, users: &[Uuid], orgs: &[Uuid]) -> Result<(), Failure> {
+    sqlx::query(sql.lock.text()).bind(users).bind(orgs).execute(conn).await?;
+    Ok(())
+}
+
+fn json(rows: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(rows).map_err(|cause| other().caused_by(cause).into())
+}
+
+fn refused(answer: &str) -> Result<Option<Refusal>, Failure> {
+    let unknown = || BackendError::new(BackendKind::Schema, "the database's function `apply_v1` is not the one that this program knows");
+    Ok(match answer.split_once(':') {
+        None if answer == "ok" => None,
+        None if answer == "conflict" => Some(Refusal::Conflict),
+        Some(("unique", "organization_slug_pkey")) => Some(Refusal::Unique(UniqueKey::OrgSlug)),
+        Some(("unique", "membership_current")) => Some(Refusal::Unique(UniqueKey::CurrentMembership)),
+        Some(("unique", "event_pkey")) => Some(Refusal::Inconsistent { table: "event".to_owned(), id: "unknown".to_owned() }),
+        Some(("unique", _)) => Some(Refusal::Unique(UniqueKey::Id)),
+        Some(("inconsistent", row)) => {
+            let (table, id) = row.split_once(':').ok_or_else(unknown)?;
+            Some(Refusal::Inconsistent { table: table.to_owned(), id: id.to_owned() })
+        }
+        _ => return Err(unknown().into()),
+    })
+}
+
+/// A value that is written as its text.
+#[derive(Debug)]
+struct Text<T>(T);
+
+impl<T: Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+fn uuid(id: &impl Id) -> Text<Uuid> {
+    Text(id.as_uuid())
+}
+
+fn opt_uuid<I: Id>(id: Option<&I>) -> Option<Text<Uuid>> {
+    id.map(uuid)
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "k", rename_all = "snake_case")]
+enum GuardRow {
+    Org { id: Text<Uuid>, revision: u64, events: u64 },
+    User { id: Text<Uuid>, revision: u64, advance: u8 },
+    NoUser { id: Text<Uuid> },
+    NewUsers,
+}
+
+fn guard_row(guard: &Guard) -> GuardRow {
+    match guard {
+        Guard::NewUsers => GuardRow::NewUsers,
+        Guard::User { id, revision: None, advance: _ } => GuardRow::NoUser { id: uuid(id) },
+        Guard::User { id, revision: Some(revision), advance } => {
+            GuardRow::User { id: uuid(id), revision: *revision, advance: u8::from(*advance) }
+        }
+        Guard::Org { id, revision, events } => GuardRow::Org { id: uuid(id), revision: *revision, events: *events },
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "k", rename_all = "snake_case")]
+enum ChangeRow<'p> {
+    InsertUser(UserRow<'p>),
+    SetUserStatus { id: Text<Uuid>, from: &'static str, to: &'static str },
+    InsertOrg(Box<OrgRow<'p>>),
+    UpdateOrg(OrgFields<'p>),
+    SetOrgStatus { id: Text<Uuid>, from: &'static str, to: &'static str },
+    ClaimSlug { slug: &'p Slug, org_id: Text<Uuid> },
+    ReleaseSlug { slug: &'p Slug, org_id: Text<Uuid> },
+    InsertMembership(Box<MembershipRow>),
+    SetMembershipStatus { org_id: Text<Uuid>, id: Text<Uuid>, from: &'static str, to: &'static str, removed_by: Option<Text<Uuid>> },
+    SetMembershipExpiry { org_id: Text<Uuid>, id: Text<Uuid>, from: Option<Timestamp>, to: Option<Timestamp> },
+    EndMemberships { org_id: Text<Uuid>, count: u64 },
+}
+
+fn change_row(change: &Change) -> ChangeRow<'_> {
+    match change {
+        Change::InsertUser(user) => ChangeRow::InsertUser(user_row(user)),
+        Change::SetUserStatus { id, from, to } => ChangeRow::SetUserStatus { id: uuid(id), from: from.as_str(), to: to.as_str() },
+        Change::InsertOrg(org) => ChangeRow::InsertOrg(Box::new(org_row(org))),
+        Change::UpdateOrg { id, status, name, slug, cascade_permissions, inherit_permissions } => ChangeRow::UpdateOrg(OrgFields {
+            id: uuid(id),
+            status: status.as_str(),
+            name: name.as_ref(),
+            name_folded: name.as_ref().map(Name::folded),
+            slug: slug.as_ref(),
+            cascade_permissions: *cascade_permissions,
+            inherit_permissions: *inherit_permissions,
+        }),
+        Change::SetOrgStatus { id, from, to } => ChangeRow::SetOrgStatus { id: uuid(id), from: from.as_str(), to: to.as_str() },
+        Change::ClaimSlug { slug, org_id } => ChangeRow::ClaimSlug { slug, org_id: uuid(org_id) },
+        Change::ReleaseSlug { slug, org_id } => ChangeRow::ReleaseSlug { slug, org_id: uuid(org_id) },
+        Change::InsertMembership(mem) => ChangeRow::InsertMembership(Box::new(membership_row(mem))),
+        Change::SetMembershipStatus { org_id, id, from, to, removed_by } => ChangeRow::SetMembershipStatus {
+            org_id: uuid(org_id),
+            id: uuid(id),
+            from: from.as_str(),
+            to: to.as_str(),
+            removed_by: opt_uuid(removed_by.as_ref()),
+        },
+        Change::SetMembershipExpiry { org_id, id, from, to } => {
+            ChangeRow::SetMembershipExpiry { org_id: uuid(org_id), id: uuid(id), from: *from, to: *to }
+        }
+        Change::EndMemberships { org_id, count } => ChangeRow::EndMemberships { org_id: uuid(org_id), count: *count },
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct UserRow<'p> {
+    id: Text<Uuid>,
+    status: &'static str,
+    display_name: Option<&'p Name>,
+    revision: u64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+fn user_row(user: &User) -> UserRow<'_> {
+    let User { id, status, display_name, created_at, updated_at, revision } = user;
+    UserRow {
+        id: uuid(id),
+        status: status.as_str(),
+        display_name: display_name.as_ref(),
+        revision: *revision,
+        created_at: *created_at,
+        updated_at: *updated_at,
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct OrgFields<'p> {
+    id: Text<Uuid>,
+    status: &'static str,
+    name: Option<&'p Name>,
+    name_folded: Option<String>,
+    slug: Option<&'p Slug>,
+    cascade_permissions: bool,
+    inherit_permissions: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct OrgRow<'p> {
+    #[serde(flatten)]
+    fields: OrgFields<'p>,
+    parent_id: Option<Text<Uuid>>,
+    ancestors: Vec<Text<Uuid>>,
+    revision: u64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+fn org_row(org: &Organization) -> OrgRow<'_> {
+    let Organization {
+        id,
+        parent_id,
+        status,
+        name,
+        slug,
+        cascade_permissions,
+        inherit_permissions,
+        revision,
+        created_at,
+        updated_at,
+        ancestors,
+    } = org;
+    OrgRow {
+        fields: OrgFields {
+            id: uuid(id),
+            status: status.as_str(),
+            name: name.as_ref(),
+            name_folded: name.as_ref().map(Name::folded),
+            slug: slug.as_ref(),
+            cascade_permissions: *cascade_permissions,
+            inherit_permissions: *inherit_permissions,
+        },
+        parent_id: opt_uuid(parent_id.as_ref()),
+        ancestors: ancestors.iter().map(|id: &OrgId| uuid(id)).collect(),
+        revision: *revision,
+        created_at: *created_at,
+        updated_at: *updated_at,
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct MembershipRow {
+    org_id: Text<Uuid>,
+    id: Text<Uuid>,
+    usr_id: Text<Uuid>,
+    role_id: Text<Uuid>,
+    status: &'static str,
+    replaces: Option<Text<Uuid>>,
+    invited_by: Option<Text<Uuid>>,
+    removed_by: Option<Text<Uuid>>,
+    expires_at: Option<Timestamp>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+fn membership_row(mem: &Membership) -> MembershipRow {
+    let Membership { id, usr_id, org_id, role, status, replaces, invited_by, removed_by, expires_at, created_at, updated_at } = mem;
+    MembershipRow {
+        org_id: uuid(org_id),
+        id: uuid(id),
+        usr_id: uuid(usr_id),
+        role_id: uuid(&role.id()),
+        status: status.as_str(),
+        replaces: opt_uuid(replaces.as_ref()),
+        invited_by: opt_uuid(invited_by.as_ref()),
+        removed_by: opt_uuid(removed_by.as_ref()),
+        expires_at: *expires_at,
+        created_at: *created_at,
+        updated_at: *updated_at,
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct EventRow {
+    id: Text<Uuid>,
+    org_id: Option<Text<Uuid>>,
+    revision: Option<u64>,
+    r#type: &'static str,
+    actor_type: &'static str,
+    actor_id: Option<String>,
+    /// Text, not JSON: what is stored must not depend on how a database orders keys.
+    subject_ids: String,
+    data: String,
+}
+
+fn event_row(event: &Event) -> Result<EventRow, Failure> {
+    // `at` of every event is the plan's moment, which the function is given once.
+    let Event { id, org_id, revision, kind, actor, at: _, subject_ids, data } = event;
+    Ok(EventRow {
+        id: uuid(id),
+        org_id: opt_uuid(org_id.as_ref()),
+        revision: *revision,
+        r#type: kind.as_str(),
+        actor_type: actor.kind.as_str(),
+        actor_id: actor.id.map(|id| id.to_string()),
+        subject_ids: json(subject_ids)?,
+        data: json(data)?,
+    })
+}

@@ -1,0 +1,111 @@
+//! Tests of the statements themselves, against a server.
+
+use sqlx::{Connection, PgConnection, Row, raw_sql};
+use tenantry_core::Timestamp;
+
+use crate::migrations::migrate;
+use crate::statements::{Schema, Statements};
+
+async fn connection() -> PgConnection {
+    let url = std::env::var("TENANTRY_TEST_POSTGRES_URL")
+        .expect("TENANTRY_TEST_POSTGRES_URL is not set: run `cargo xtask test`, which starts a server");
+    PgConnection::connect(&url).await.unwrap()
+}
+
+fn schema(name: &str) -> Schema {
+    Schema::parse(&format!("tenantry_check_{}_{name}", std::process::id())).unwrap()
+}
+
+async fn discard(conn: &mut PgConnection, schema: &Schema) {
+    raw_sql(schema.render(&format!("DROP SCHEMA \"{}\" CASCADE", schema.name())).text()).execute(conn).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_statement_prepares_under_two_schema_names() {
+    for name in ["one", "two"] {
+        let mut conn = connection().await;
+        let schema = schema(name);
+        migrate(&mut conn, &schema, Timestamp::MIN).await.unwrap();
+        let statements = Statements::new(&schema);
+        assert!(statements.all().len() > 30);
+        for (what, sql) in statements.all() {
+            let prepare = schema.render(&format!("PREPARE {what} AS {}", sql.as_str()));
+            raw_sql(prepare.text()).execute(&mut conn).await.unwrap_or_else(|error| panic!("{name}.{what}: {error}"));
+        }
+        discard(&mut conn, &schema).await;
+    }
+}
+
+#[tokio::test]
+async fn migrating_twice_and_at_once_is_migrating_once() {
+    let mut conn = connection().await;
+    let schema = schema("at_once");
+    let both = (0..4).map(|_| {
+        let schema = schema.clone();
+        tokio::spawn(async move { migrate(&mut connection().await, &schema, Timestamp::MIN).await.unwrap().pending.len() })
+    });
+    let mut applied = 0;
+    for one in both.collect::<Vec<_>>() {
+        applied += one.await.unwrap();
+    }
+    assert_eq!(applied, crate::migrations::MIGRATIONS.len());
+    assert_eq!(crate::migrations::status(&mut conn, &schema).await.unwrap().pending.len(), 0);
+    discard(&mut conn, &schema).await;
+}
+
+/// Fills a schema with enough rows that a scan of a table would be the wrong plan.
+async fn fill(conn: &mut PgConnection, schema: &Schema) {
+    let sql = "
+        INSERT INTO {s}user_account SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'active', NULL, 0, 'epoch', 'epoch'
+            FROM generate_series(1, 20000) n;
+        INSERT INTO {s}organization SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
+            CASE WHEN n > 9 THEN ('00000000-0000-7000-8000-' || lpad(to_hex(n / 10), 12, '0'))::uuid END,
+            CASE WHEN n > 9 THEN ARRAY[('00000000-0000-7000-8000-' || lpad(to_hex(n / 10), 12, '0'))::uuid] ELSE '{}' END, 'active', 'x', 'x', 's' || n, true, true, 2, 'epoch', 'epoch'
+            FROM generate_series(1, 5000) n;
+        INSERT INTO {s}organization_slug SELECT slug, id FROM {s}organization;
+        INSERT INTO {s}membership SELECT o.id, ('00000000-0000-7000-8001-' || lpad(to_hex(n), 12, '0'))::uuid,
+            ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, '{owner}', 'active', NULL, NULL, NULL, NULL, 'epoch', 'epoch'
+            FROM generate_series(1, 20000) n JOIN {s}organization o ON o.id = ('00000000-0000-7000-8000-' || lpad(to_hex(1 + n % 5000), 12, '0'))::uuid;
+        INSERT INTO {s}event SELECT o.id, r, ('00000000-0000-7000-8002-' || lpad(to_hex(n * 2 + r), 12, '0'))::uuid, 'organization.created', 'system', NULL, 'epoch', '[]', '{}'
+            FROM generate_series(1, 2) r, (SELECT id, row_number() OVER () n FROM {s}organization) o;
+        INSERT INTO {s}store_event SELECT ('00000000-0000-7000-8003-' || lpad(to_hex(n), 12, '0'))::uuid, 'user.created', 'system', NULL, 'epoch', '[]', '{}'
+            FROM generate_series(1, 20000) n;
+    ";
+    raw_sql(schema.render(sql).text()).execute(conn).await.unwrap();
+}
+
+/// Statements that read a whole table, or one in the order of its key, on purpose.
+const WHOLE: [&str; 6] = ["dump_users", "dump_orgs", "dump_slugs", "dump_memberships", "dump_events", "all_orgs"];
+
+#[tokio::test]
+async fn no_plan_for_any_parameters_scans_a_table() {
+    // On full tables by cost; on fresh ones, where a scan is always cheapest, by asking whether another plan exists at all.
+    for fresh in [true, false] {
+        let mut conn = connection().await;
+        raw_sql("SET plan_cache_mode = force_generic_plan").execute(&mut conn).await.unwrap();
+        let schema = schema(if fresh { "plans_fresh" } else { "plans_full" });
+        migrate(&mut conn, &schema, Timestamp::MIN).await.unwrap();
+        let statements = Statements::new(&schema);
+        if fresh {
+            raw_sql(schema.render("ANALYZE {s}membership; ANALYZE {s}organization; ANALYZE {s}user_account; ANALYZE {s}event").text())
+                .execute(&mut conn)
+                .await
+                .unwrap();
+            raw_sql("SET enable_seqscan = off").execute(&mut conn).await.unwrap();
+        } else {
+            fill(&mut conn, &schema).await;
+            raw_sql(schema.render("ANALYZE {s}membership; ANALYZE {s}organization; ANALYZE {s}user_account; ANALYZE {s}event; ANALYZE {s}store_event; ANALYZE {s}organization_slug").text()).execute(&mut conn).await.unwrap();
+        }
+        for (what, sql) in statements.all().into_iter().filter(|(what, _)| !WHOLE.contains(what)) {
+            raw_sql(schema.render(&format!("PREPARE {what} AS {}", sql.as_str())).text()).execute(&mut conn).await.unwrap();
+            let parameters = (1..=9).rev().find(|n| sql.as_str().contains(&format!("${n}"))).unwrap_or(0);
+            let nulls = vec!["NULL"; parameters].join(", ");
+            let list = if parameters == 0 { String::new() } else { format!("({nulls})") };
+            let rows = raw_sql(schema.render(&format!("EXPLAIN EXECUTE {what}{list}")).text()).fetch_all(&mut conn).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get::<String, _>(0)).collect();
+            let scan = plan.iter().find(|line| line.contains("Seq Scan on"));
+            assert!(scan.is_none(), "{what} scans a table:\n{}", plan.join("\n"));
+        }
+        discard(&mut conn, &schema).await;
+    }
+}

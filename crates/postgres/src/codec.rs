@@ -1,0 +1,197 @@
+//! Rows to entities. What does not parse was not written by this library: `backend.inconsistent`.
+
+use std::fmt::Display;
+
+use sqlx::postgres::types::{Oid, PgRecordDecoder};
+use sqlx::postgres::{PgArgumentBuffer, PgRow, PgTypeInfo, PgValueFormat, PgValueRef};
+use sqlx::{Decode, Encode, Postgres, Row, Type, ValueRef, encode::IsNull, error::BoxDynError};
+use tenantry_core::{
+    Actor, ActorKind, AnyId, Event, EventId, EventType, Id, Membership, MembershipId, MembershipStatus, Name, OrgId, OrgStatus,
+    Organization, OtherOwner, Role, Slug, Timestamp, User, UserId, UserStatus,
+};
+use uuid::Uuid;
+
+use crate::error::{Failure, unreadable};
+
+/// A moment as Postgres carries it: microseconds since 2000, exact in both directions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PgMoment(pub(crate) Timestamp);
+
+/// 2000-01-01T00:00:00Z in microseconds since 1970.
+const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+
+impl Type<Postgres> for PgMoment {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(Oid(1184))
+    }
+}
+
+impl Encode<'_, Postgres> for PgMoment {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        buffer.extend((self.0.as_micros() - POSTGRES_EPOCH).to_be_bytes());
+        Ok(IsNull::No)
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for PgMoment {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        if value.format() != PgValueFormat::Binary {
+            return Err("a moment in text form".into());
+        }
+        let micros = i64::from_be_bytes(value.as_bytes()?.try_into()?);
+        Ok(Self(Timestamp::from_micros(micros.checked_add(POSTGRES_EPOCH).ok_or("a moment out of bounds")?)?))
+    }
+}
+
+/// The values of one entity, taken in the order of the statement's columns.
+pub(crate) trait Fields {
+    fn next<T: for<'a> Decode<'a, Postgres> + Type<Postgres>>(&mut self) -> Result<T, BoxDynError>;
+}
+
+impl Fields for PgRecordDecoder<'_> {
+    fn next<T: for<'a> Decode<'a, Postgres> + Type<Postgres>>(&mut self) -> Result<T, BoxDynError> {
+        self.try_decode()
+    }
+}
+
+/// The columns of a row from one on.
+pub(crate) struct Columns<'r> {
+    row: &'r PgRow,
+    at: usize,
+}
+
+impl<'r> Columns<'r> {
+    pub(crate) const fn from(row: &'r PgRow, at: usize) -> Self {
+        Self { row, at }
+    }
+}
+
+impl Fields for Columns<'_> {
+    fn next<T: for<'a> Decode<'a, Postgres> + Type<Postgres>>(&mut self) -> Result<T, BoxDynError> {
+        let value = self.row.try_get(self.at)?;
+        self.at += 1;
+        Ok(value)
+    }
+}
+
+/// The record in a column; `None` for null.
+pub(crate) fn record<'r, T>(
+    row: &'r PgRow,
+    at: usize,
+    read: impl FnOnce(&mut PgRecordDecoder<'r>) -> Result<T, Failure>,
+) -> Result<Option<T>, Failure> {
+    let value = row.try_get_raw(at)?;
+    if value.is_null() {
+        return Ok(None);
+    }
+    let mut record = PgRecordDecoder::new(value).map_err(sqlx::Error::Decode)?;
+    read(&mut record).map(Some)
+}
+
+/// Reads the fields of a row whose id is its first field; what goes wrong then names table and row.
+fn reading<F: Fields, T>(
+    table: &'static str,
+    fields: &mut F,
+    read: impl FnOnce(Uuid, &mut F) -> Result<T, BoxDynError>,
+) -> Result<T, Failure> {
+    let id: Uuid = fields.next().map_err(|cause| unreadable(table, "unknown", cause))?;
+    read(id, fields).map_err(|cause| unreadable(table, id, cause))
+}
+
+fn parsed<T>(value: Option<T>, what: &dyn Display) -> Result<T, BoxDynError> {
+    value.ok_or_else(|| format!("`{what}` does not have its form").into())
+}
+
+fn opt_id<I: Id>(uuid: Option<Uuid>) -> Result<Option<I>, BoxDynError> {
+    Ok(uuid.map(I::from_uuid).transpose()?)
+}
+
+pub(crate) fn user(fields: &mut impl Fields) -> Result<User, Failure> {
+    reading("user_account", fields, |id, fields| {
+        let (status, display_name): (String, Option<String>) = (fields.next()?, fields.next()?);
+        Ok(User {
+            id: UserId::from_uuid(id)?,
+            status: parsed(UserStatus::parse(&status), &"status")?,
+            display_name: display_name.map(|text| parsed(Name::parse(&text), &"display_name")).transpose()?,
+            revision: u64::try_from(fields.next::<i64>()?)?,
+            created_at: fields.next::<PgMoment>()?.0,
+            updated_at: fields.next::<PgMoment>()?.0,
+        })
+    })
+}
+
+pub(crate) fn org(fields: &mut impl Fields) -> Result<Organization, Failure> {
+    reading("organization", fields, |id, fields| {
+        let (parent, ancestors): (Option<Uuid>, Vec<Uuid>) = (fields.next()?, fields.next()?);
+        let status: String = fields.next()?;
+        let (name, slug): (Option<String>, Option<String>) = (fields.next()?, fields.next()?);
+        Ok(Organization {
+            id: OrgId::from_uuid(id)?,
+            parent_id: opt_id(parent)?,
+            ancestors: ancestors.into_iter().map(OrgId::from_uuid).collect::<Result<_, _>>()?,
+            status: parsed(OrgStatus::parse(&status), &"status")?,
+            name: name.map(|text| parsed(Name::parse(&text), &"name")).transpose()?,
+            slug: slug.map(|text| parsed(Slug::parse(&text), &"slug")).transpose()?,
+            cascade_permissions: fields.next()?,
+            inherit_permissions: fields.next()?,
+            revision: u64::try_from(fields.next::<i64>()?)?,
+            created_at: fields.next::<PgMoment>()?.0,
+            updated_at: fields.next::<PgMoment>()?.0,
+        })
+    })
+}
+
+pub(crate) fn membership(fields: &mut impl Fields) -> Result<Membership, Failure> {
+    reading("membership", fields, |id, fields| {
+        let (usr, org, role): (Uuid, Uuid, Uuid) = (fields.next()?, fields.next()?, fields.next()?);
+        let status: String = fields.next()?;
+        Ok(Membership {
+            id: MembershipId::from_uuid(id)?,
+            usr_id: UserId::from_uuid(usr)?,
+            org_id: OrgId::from_uuid(org)?,
+            role: parsed(Role::from_uuid(role), &"role_id")?,
+            status: parsed(MembershipStatus::parse(&status), &"status")?,
+            replaces: opt_id(fields.next()?)?,
+            invited_by: opt_id(fields.next()?)?,
+            removed_by: opt_id(fields.next()?)?,
+            expires_at: fields.next::<Option<PgMoment>>()?.map(|moment| moment.0),
+            created_at: fields.next::<PgMoment>()?.0,
+            updated_at: fields.next::<PgMoment>()?.0,
+        })
+    })
+}
+
+pub(crate) fn event(fields: &mut impl Fields) -> Result<Event, Failure> {
+    reading("event", fields, |id, fields| {
+        let (org, revision): (Option<Uuid>, Option<i64>) = (fields.next()?, fields.next()?);
+        let (kind, actor_type, actor_id): (String, String, Option<String>) = (fields.next()?, fields.next()?, fields.next()?);
+        let at = fields.next::<PgMoment>()?.0;
+        let (subjects, data): (String, String) = (fields.next()?, fields.next()?);
+        Ok(Event {
+            id: EventId::from_uuid(id)?,
+            org_id: opt_id(org)?,
+            revision: revision.map(u64::try_from).transpose()?,
+            kind: parsed(EventType::parse(&kind), &"type")?,
+            actor: Actor {
+                kind: parsed(ActorKind::parse(&actor_type), &"actor_type")?,
+                id: actor_id.as_deref().map(str::parse::<AnyId>).transpose()?,
+            },
+            at,
+            subject_ids: serde_json::from_str(&subjects)?,
+            data: serde_json::from_str(&data)?,
+        })
+    })
+}
+
+/// Another owner, as (user, revision of their row or null).
+pub(crate) fn other_owner(fields: &mut impl Fields) -> Result<OtherOwner, Failure> {
+    reading("membership", fields, |usr, fields| {
+        let revision: Option<i64> = fields.next()?;
+        Ok(OtherOwner { usr_id: UserId::from_uuid(usr)?, revision: revision.map(u64::try_from).transpose()? })
+    })
+}
+
+/// An id in a column of its own.
+pub(crate) fn id<I: Id>(table: &'static str, uuid: Uuid) -> Result<I, Failure> {
+    I::from_uuid(uuid).map_err(|cause| unreadable(table, uuid, cause))
+}

@@ -1,0 +1,236 @@
+//! Runs a command: load, decide, guarded apply (adr/0002).
+//!
+//! Without contention that is two round trips and no open transaction. A plan whose guards no longer hold is decided again;
+//! the second time, and at once on an organization where that happened within the last second, the guarded rows are taken
+//! first, inside a transaction: repeated optimism collapses where many write to one organization.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, PgConnection};
+use tenantry_core::{BackendError, Error, Guard, Job, LoadSpec, OrgId, Plan, Refusal};
+use uuid::Uuid;
+
+use crate::apply::{CHUNK, apply, lock};
+use crate::error::{Failure, retryable, unavailable};
+use crate::load::{Loaded, load};
+use crate::{Postgres, lost};
+
+/// How often a command is decided at most.
+const ATTEMPTS: usize = 8;
+
+/// How many attempts are made without taking the rows first.
+const OPTIMISTIC: usize = 2;
+
+/// A connection of the pool, replaced when it turns out dead.
+#[derive(Debug)]
+pub(crate) struct Session<'s> {
+    store: &'s Postgres,
+    held: Option<PoolConnection<sqlx::Postgres>>,
+}
+
+impl Session<'_> {
+    pub(crate) async fn conn(&mut self) -> Result<&mut PgConnection, BackendError> {
+        if self.held.is_none() {
+            self.held = Some(self.store.pool.acquire().await.map_err(|error| Failure::from(error).into_backend())?);
+        }
+        self.held.as_deref_mut().ok_or_else(unavailable)
+    }
+
+    /// Takes a connection that has just answered in place of one that turned out dead.
+    pub(crate) async fn renew(&mut self) -> Result<&mut PgConnection, BackendError> {
+        // The pool's other connections may have died with it; each that does not answer leaves the pool.
+        for _ in 0..=self.store.pool.options().get_max_connections() {
+            if let Some(mut dead) = self.held.take() {
+                dead.close_on_drop();
+            }
+            if self.conn().await?.ping().await.is_ok() {
+                return self.conn().await;
+            }
+        }
+        Err(unavailable())
+    }
+}
+
+impl Postgres {
+    pub(crate) const fn session(&self) -> Session<'_> {
+        Session { store: self, held: None }
+    }
+
+    pub(crate) async fn drive(&self, job: &mut dyn Job) -> Result<(), Error> {
+        let mut session = self.session();
+        // An import is read and written in several statements.
+        let mut rows = Rows { needs_transaction: matches!(job.spec(), LoadSpec::Ids(_)), ..Rows::default() };
+        rows.orgs.extend(job.spec().org_hint().filter(|org| self.hot.contains(*org)).map(|org| org.as_uuid()));
+        for attempt in 0..ATTEMPTS {
+            let lock_first = rows.needs_transaction || !rows.orgs.is_empty() || attempt >= OPTIMISTIC;
+            let step = if lock_first {
+                self.locked(&mut session, job, &rows).await?
+            } else {
+                self.optimistic(&mut session, job, attempt == 0).await?
+            };
+            match step {
+                Step::Done => return Ok(()),
+                Step::Conflict(guarded) => {
+                    self.hot.add(&guarded);
+                    if attempt + 1 >= OPTIMISTIC {
+                        rows.extend(guarded);
+                    }
+                }
+                Step::LockFirst(guarded) => rows.extend(guarded),
+            }
+        }
+        Err(retryable().into())
+    }
+
+    async fn optimistic(&self, session: &mut Session<'_>, job: &mut dyn Job, first: bool) -> Result<Step, Error> {
+        let loaded = match load(&self.statements, session.conn().await?, job.spec()).await {
+            // A pooled connection may have died since it was last used; nothing has happened yet.
+            Err(failure) if failure.is_lost() => load(&self.statements, session.renew().await?, job.spec()).await,
+            done => done,
+        };
+        let Loaded { seen, backend_pid } = loaded.map_err(Failure::into_backend)?;
+        let plan = job.decide(&seen)?;
+        if plan.is_empty() {
+            return Ok(Step::Done);
+        }
+        let guarded = Rows::of(&plan);
+        if guarded.needs_transaction || (first && plan.guarded_orgs().any(|org| self.hot.contains(org))) {
+            return Ok(Step::LockFirst(guarded));
+        }
+        match apply(&self.statements, session.conn().await?, &plan).await {
+            Ok(Ok(())) => Ok(Step::Done),
+            Ok(Err(refusal)) => again(refusal, guarded),
+            Err(Failure::Raced(_)) => Ok(Step::Conflict(guarded)),
+            Err(Failure::Failed(error)) => Err(error.into()),
+            Err(Failure::Lost(source)) => find_out(session, &plan, backend_pid, source).await,
+        }
+    }
+
+    async fn locked(&self, session: &mut Session<'_>, job: &mut dyn Job, rows: &Rows) -> Result<Step, Error> {
+        let mut begun = session.conn().await?.begin().await.map_err(Failure::from);
+        if begun.as_ref().is_err_and(Failure::is_lost) {
+            drop(begun);
+            begun = session.renew().await?.begin().await.map_err(Failure::from);
+        }
+        // On every way out but COMMIT, dropping the transaction rolls it back.
+        let mut tx = begun.map_err(Failure::into_backend)?;
+        let (users, orgs): (Vec<Uuid>, Vec<Uuid>) = (rows.users.iter().copied().collect(), rows.orgs.iter().copied().collect());
+        let loaded = match lock(&self.statements, &mut tx, &users, &orgs).await {
+            Ok(()) => load(&self.statements, &mut tx, job.spec()).await,
+            Err(failure) => Err(failure),
+        };
+        let Loaded { seen, backend_pid } = match loaded {
+            Ok(loaded) => loaded,
+            Err(Failure::Raced(_)) => return Ok(Step::LockFirst(Rows::default())),
+            Err(failure) => return Err(failure.into_backend().into()),
+        };
+        let plan = job.decide(&seen)?;
+        if plan.is_empty() {
+            return Ok(Step::Done);
+        }
+        match apply(&self.statements, &mut tx, &plan).await {
+            Ok(Ok(())) => {}
+            Ok(Err(refusal)) => return again(refusal, Rows::of(&plan)),
+            Err(Failure::Raced(_)) => return Ok(Step::LockFirst(Rows::of(&plan))),
+            // COMMIT was not sent yet, so nothing took place.
+            Err(failure) => return Err(failure.into_backend().into()),
+        }
+        match tx.commit().await.map_err(Failure::from) {
+            Ok(()) => Ok(Step::Done),
+            Err(Failure::Raced(_)) => Ok(Step::LockFirst(Rows::of(&plan))),
+            Err(Failure::Failed(error)) => Err(error.into()),
+            Err(Failure::Lost(source)) => find_out(session, &plan, backend_pid, source).await,
+        }
+    }
+}
+
+/// The connection broke while a write was under way: did it take place?
+async fn find_out(session: &mut Session<'_>, plan: &Plan, backend_pid: i32, source: sqlx::Error) -> Result<Step, Error> {
+    // Every plan that is not empty has an event; one without could not be asked for.
+    let Some(event_id) = plan.events.first().map(|event| event.id) else {
+        return Err(unavailable().caused_by(source).into());
+    };
+    let store = session.store;
+    let told = match session.renew().await {
+        Ok(conn) => lost::took_place(&store.statements, conn, event_id, backend_pid).await,
+        Err(error) => Err(error.into()),
+    };
+    match told {
+        Ok(Some(true)) => Ok(Step::Done),
+        Ok(Some(false)) => Err(unavailable().caused_by(source).into()),
+        Ok(None) | Err(_) => Err(lost::unknown_outcome(event_id).caused_by(source).into()),
+    }
+}
+
+/// What an attempt came to.
+#[derive(Debug)]
+enum Step {
+    Done,
+    /// Nothing was written: a guard did not hold, or the database chose another transaction. These rows were guarded.
+    Conflict(Rows),
+    /// Nothing was written: decide again, with these rows taken first.
+    LockFirst(Rows),
+}
+
+fn again(refusal: Refusal, guarded: Rows) -> Result<Step, Error> {
+    match refusal {
+        Refusal::Conflict => Ok(Step::Conflict(guarded)),
+        // The next load shows what stands in the way, and core says which error that is.
+        Refusal::Unique(_) => Ok(Step::LockFirst(guarded)),
+        Refusal::Inconsistent { table, id } => Err(BackendError::inconsistent(table, id).into()),
+    }
+}
+
+/// Rows to take first, in the order of their ids.
+#[derive(Debug, Default)]
+struct Rows {
+    users: BTreeSet<Uuid>,
+    orgs: BTreeSet<Uuid>,
+    /// The plan is written in several calls.
+    needs_transaction: bool,
+}
+
+impl Rows {
+    fn of(plan: &Plan) -> Self {
+        let mut rows = Self { needs_transaction: plan.changes.len().max(plan.events.len()) > CHUNK, ..Self::default() };
+        for guard in &plan.guards {
+            match guard {
+                Guard::User { id, revision: _, advance: _ } => rows.users.insert(id.as_uuid()),
+                Guard::Org { id, revision: _, events: _ } => rows.orgs.insert(id.as_uuid()),
+                Guard::NewUsers => false,
+            };
+        }
+        rows
+    }
+
+    fn extend(&mut self, more: Self) {
+        self.users.extend(more.users);
+        self.orgs.extend(more.orgs);
+        self.needs_transaction |= more.needs_transaction;
+    }
+}
+
+/// Organizations where a guard failed within the last second. Local to the process, and only a hint.
+#[derive(Debug, Default)]
+pub(crate) struct HotOrgs(Mutex<HashMap<Uuid, Instant>>);
+
+const HOT_FOR: Duration = Duration::from_secs(1);
+
+impl HotOrgs {
+    fn contains(&self, org: OrgId) -> bool {
+        let hot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        hot.get(&org.as_uuid()).is_some_and(|since| since.elapsed() < HOT_FOR)
+    }
+
+    fn add(&self, rows: &Rows) {
+        const MOST: usize = 4096;
+        let mut hot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if hot.len() > MOST {
+            hot.retain(|_, since| since.elapsed() < HOT_FOR);
+        }
+        hot.extend(rows.orgs.iter().map(|org| (*org, Instant::now())));
+    }
+}

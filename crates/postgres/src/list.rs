@@ -1,0 +1,160 @@
+//! What reads answer, defined by `tenantry_core::State`.
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row, query};
+use tenantry_core::{
+    Dump, Event, EventQuery, Expiry, Id, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, OrgStatus, Organization, Slug,
+    Timestamp, User, UserId, Window,
+};
+use uuid::Uuid;
+
+use crate::codec::{self, Columns, PgMoment};
+use crate::error::{Failure, unreadable};
+use crate::statements::Statements;
+
+/// A count, or a revision.
+pub(crate) fn count(row: &PgRow, at: usize) -> Result<u64, Failure> {
+    let number: i64 = row.try_get(at)?;
+    u64::try_from(number).map_err(|cause| unreadable("organization", "unknown", cause))
+}
+
+fn each<T>(rows: &[PgRow], read: impl Fn(&mut Columns<'_>) -> Result<T, Failure>) -> Result<Vec<T>, Failure> {
+    rows.iter().map(|row| read(&mut Columns::from(row, 0))).collect()
+}
+
+/// Rows that belong to an organization, behind a column that says whether it is there; a row without an id is none.
+fn scoped<T>(rows: &[PgRow], read: impl Fn(&mut Columns<'_>) -> Result<T, Failure>) -> Result<Option<Vec<T>>, Failure> {
+    let there = rows.first().map_or(Ok(false), |row| row.try_get(0))?;
+    if !there {
+        return Ok(None);
+    }
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        if row.try_get::<Option<Uuid>, _>(1)?.is_some() {
+            found.push(read(&mut Columns::from(row, 1))?);
+        }
+    }
+    Ok(Some(found))
+}
+
+fn uuids<I: Id>(ids: &[I]) -> Vec<Uuid> {
+    ids.iter().map(Id::as_uuid).collect()
+}
+
+/// The id behind which to start, and the most rows. The start is the nil UUID, which no id has: a plain comparison, so that
+/// also a plan for any parameters begins in the index and not at its start.
+fn behind<I: Id>(window: &Window<I>) -> (Uuid, i64) {
+    (window.after.map_or(Uuid::nil(), |id| id.as_uuid()), i64::from(window.fetch))
+}
+
+/// Stored status, moment, and whether the end must lie behind the moment.
+fn predicate(filter: Option<MembershipFilter>) -> (Option<&'static str>, Option<PgMoment>, bool) {
+    let moment = |moment: Timestamp| Some(PgMoment(moment));
+    match filter {
+        None => (None, None, false),
+        Some(MembershipFilter { stored, expiry }) => match expiry {
+            None => (Some(stored.as_str()), None, false),
+            Some(Expiry::After(now)) => (Some(stored.as_str()), moment(now), true),
+            Some(Expiry::NotAfter(now)) => (Some(stored.as_str()), moment(now), false),
+        },
+    }
+}
+
+pub(crate) async fn users(sql: &Statements, conn: &mut PgConnection, ids: &[UserId]) -> Result<Vec<User>, Failure> {
+    let rows = query(sql.users_by_id.text()).bind(uuids(ids)).fetch_all(conn).await?;
+    each(&rows, |fields| codec::user(fields))
+}
+
+pub(crate) async fn orgs(sql: &Statements, conn: &mut PgConnection, asked: &OrgQuery) -> Result<Option<Vec<Organization>>, Failure> {
+    let rows = match asked {
+        OrgQuery::Ids(ids) => query(sql.orgs_by_id.text()).bind(uuids(ids)).fetch_all(conn).await?,
+        OrgQuery::Slug(slug) => query(sql.org_by_slug.text()).bind(slug.as_str()).fetch_all(conn).await?,
+        OrgQuery::Path(id) => query(sql.org_path.text()).bind(id.as_uuid()).fetch_all(conn).await?,
+        OrgQuery::Children { parent, window } => {
+            let (after, limit) = behind(window);
+            let rows = query(sql.children.text()).bind(parent.as_uuid()).bind(limit).bind(after).fetch_all(conn).await?;
+            return scoped(&rows, |fields| codec::org(fields));
+        }
+        OrgQuery::All { status, contains, window } => {
+            let (after, limit) = behind(window);
+            // A text with NUL is in no name, and Postgres would not take it.
+            if contains.as_ref().is_some_and(|text| text.contains('\0')) {
+                return Ok(Some(Vec::new()));
+            }
+            let list = query(sql.all_orgs.text()).bind(limit).bind(after).bind(status.map(OrgStatus::as_str));
+            list.bind(contains.as_deref()).fetch_all(conn).await?
+        }
+    };
+    each(&rows, |fields| codec::org(fields)).map(Some)
+}
+
+pub(crate) async fn memberships(
+    sql: &Statements,
+    conn: &mut PgConnection,
+    asked: &MembershipQuery,
+) -> Result<Option<Vec<Membership>>, Failure> {
+    let rows = match asked {
+        MembershipQuery::Ids(ids) => query(sql.memberships_by_id.text()).bind(uuids(ids)).fetch_all(conn).await?,
+        MembershipQuery::Current { org, usr } => {
+            query(sql.membership_current.text()).bind(org.as_uuid()).bind(usr.as_uuid()).fetch_all(conn).await?
+        }
+        MembershipQuery::Siblings(id) => query(sql.membership_siblings.text()).bind(id.as_uuid()).fetch_all(conn).await?,
+        MembershipQuery::OfOrg { org, filter, window } => {
+            let ((after, limit), (status, moment, later)) = (behind(window), predicate(*filter));
+            let list = query(sql.members.text()).bind(org.as_uuid()).bind(limit).bind(after);
+            let rows = list.bind(status).bind(moment).bind(later).fetch_all(conn).await?;
+            return scoped(&rows, |fields| codec::membership(fields));
+        }
+        MembershipQuery::OfUser { usr, filter, window } => {
+            let ((after, limit), (status, moment, later)) = (behind(window), predicate(*filter));
+            let list = query(sql.memberships_of_user.text()).bind(limit).bind(usr.as_uuid()).bind(after);
+            list.bind(status).bind(moment).bind(later).fetch_all(conn).await?
+        }
+    };
+    each(&rows, |fields| codec::membership(fields)).map(Some)
+}
+
+pub(crate) async fn count_members(
+    sql: &Statements,
+    conn: &mut PgConnection,
+    org: OrgId,
+    filter: Option<MembershipFilter>,
+) -> Result<Option<u64>, Failure> {
+    let (status, moment, later) = predicate(filter);
+    let row = query(sql.count_members.text()).bind(org.as_uuid()).bind(status).bind(moment).bind(later).fetch_one(conn).await?;
+    if row.try_get(0)? { count(&row, 1).map(Some) } else { Ok(None) }
+}
+
+pub(crate) async fn events(sql: &Statements, conn: &mut PgConnection, asked: &EventQuery) -> Result<Option<Vec<Event>>, Failure> {
+    match asked {
+        EventQuery::OfOrg { org, after, fetch } => {
+            let after = i64::try_from(*after).unwrap_or(i64::MAX);
+            let rows = query(sql.events_of_org.text()).bind(org.as_uuid()).bind(i64::from(*fetch)).bind(after).fetch_all(conn).await?;
+            scoped(&rows, |fields| codec::event(fields))
+        }
+        EventQuery::Id(id) => {
+            let rows = query(sql.event_by_id.text()).bind(id.as_uuid()).fetch_all(conn).await?;
+            each(&rows, |fields| codec::event(fields)).map(Some)
+        }
+    }
+}
+
+pub(crate) async fn dump(sql: &Statements, conn: &mut PgConnection) -> Result<Dump, Failure> {
+    let users = query(sql.dump_users.text()).fetch_all(&mut *conn).await?;
+    let orgs = query(sql.dump_orgs.text()).fetch_all(&mut *conn).await?;
+    let slugs = query(sql.dump_slugs.text()).fetch_all(&mut *conn).await?;
+    let memberships = query(sql.dump_memberships.text()).fetch_all(&mut *conn).await?;
+    let events = query(sql.dump_events.text()).fetch_all(&mut *conn).await?;
+    let slug = |row: &PgRow| {
+        let (text, org): (&str, Uuid) = (row.try_get(0)?, row.try_get(1)?);
+        let slug = Slug::parse(text).ok_or_else(|| unreadable("organization_slug", text, "not a slug"))?;
+        Ok::<_, Failure>((slug, codec::id("organization_slug", org)?))
+    };
+    Ok(Dump::new(
+        each(&users, |fields| codec::user(fields))?,
+        each(&orgs, |fields| codec::org(fields))?,
+        slugs.iter().map(slug).collect::<Result<_, _>>()?,
+        each(&memberships, |fields| codec::membership(fields))?,
+        each(&events, |fields| codec::event(fields))?,
+    ))
+}

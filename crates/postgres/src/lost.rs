@@ -1,0 +1,42 @@
+//! After a connection was lost in the middle of a write: did the write take place?
+
+use std::time::Duration;
+
+use sqlx::{PgConnection, query, query_scalar};
+use tenantry_core::{BackendError, BackendKind, EventId};
+
+use crate::error::Failure;
+use crate::statements::Statements;
+
+/// How long to wait for the server process that had the write in hand to come to an end.
+const PATIENCE: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Whether the write with this event took place; `None` when that cannot be told yet. The event's id was drawn before the
+/// write, and is written with it: where it is, everything is. Where it is not, the write cannot come any more once the
+/// process that had it is gone, so the process is asked for first.
+pub(crate) async fn took_place(
+    sql: &Statements,
+    conn: &mut PgConnection,
+    event_id: EventId,
+    backend_pid: i32,
+) -> Result<Option<bool>, Failure> {
+    for _ in 0..PATIENCE {
+        let lives: bool = query_scalar(sql.backend_lives.text()).bind(backend_pid).fetch_one(&mut *conn).await?;
+        if !query(sql.event_by_id.text()).bind(event_id.as_uuid()).fetch_all(&mut *conn).await?.is_empty() {
+            return Ok(Some(true));
+        }
+        if !lives {
+            return Ok(Some(false));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(None)
+}
+
+pub(crate) fn unknown_outcome(event_id: EventId) -> BackendError {
+    let message = format!(
+        "the connection was lost while the change was being written, and whether it took place cannot be told yet: ask for the outcome of {event_id}"
+    );
+    BackendError::new(BackendKind::UnknownOutcome { event_id }, message)
+}

@@ -1,0 +1,159 @@
+//! Round trips of each operation, warm and alone, counted at the wire and at the server.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::atomic::Ordering;
+
+use support::{Proxy, TestSchema, org, usr};
+use tenantry_core::{
+    AddMember, AdminRemove, ChangeRole, CreateOrg, CreateUser, ListMembers, ListMemberships, ListOrgs, PageRequest, Patch,
+    ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser,
+    TenancyStore, TransferOwnership, UpdateMembership, UpdateOrg,
+};
+use tenantry_postgres::Options;
+
+/// Runs every operation twice, the first time to prepare its statements, and hands each second run's counts to `count`.
+macro_rules! each_operation {
+    ($store:ident, $count:ident) => {
+        for warm in [false, true] {
+            let store = &$store;
+            let root = store.create_org(CreateOrg::new(usr(1))).await.unwrap();
+            macro_rules! op {
+                ($name:literal, $call:expr) => {{
+                    $count.start().await;
+                    let done = $call.await.unwrap();
+                    $count.stop($name, warm).await;
+                    done
+                }};
+            }
+            let user = op!("create_user", store.create_user(CreateUser::new())).user.id;
+            op!("get_user", store.get_user(user));
+            op!("suspend_user", store.suspend_user(SuspendUser::new(user)));
+            op!("reinstate_user", store.reinstate_user(ReinstateUser::new(user)));
+            let slug = if warm { "b" } else { "a" };
+            let made = op!("create_org", store.create_org(CreateOrg::new(usr(1)).slug(slug).parent(root.org.id)));
+            let (org, owner) = (made.org.id, made.owner_membership.id);
+            op!("get_org", store.get_org(org));
+            op!("get_org_by_slug", store.get_org_by_slug(slug));
+            op!("get_orgs", store.get_orgs(&[org]));
+            op!("get_org_path", store.get_org_path(org));
+            op!("list_children", store.list_children(root.org.id, PageRequest::first()));
+            op!("list_orgs", store.list_orgs(ListOrgs::new().query("a")));
+            op!("update_org", store.update_org(UpdateOrg::new(org).name(Patch::Set("x".to_owned()))));
+            op!("suspend_org", store.suspend_org(SuspendOrg::new(org)));
+            op!("reinstate_org", store.reinstate_org(ReinstateOrg::new(org)));
+            let mem = op!("add_member", store.add_member(AddMember::new(org, user, "member"))).id;
+            op!("get_membership", store.get_membership(mem));
+            op!("get_membership_for", store.get_membership_for(org, user));
+            op!("get_memberships", store.get_memberships(&[mem]));
+            op!(
+                "update_membership",
+                store.update_membership(UpdateMembership::new(mem).expires_at(Patch::Set("2100-01-01T00:00:00Z".parse().unwrap())))
+            );
+            let mem = op!("change_role", store.change_role(ChangeRole::new(mem, "admin"))).id;
+            op!("suspend_membership", store.suspend_membership(SuspendMembership::new(mem)));
+            op!("reinstate_membership", store.reinstate_membership(ReinstateMembership::new(mem)));
+            op!("membership_history", store.membership_history(mem));
+            op!("list_members", store.list_members(ListMembers::new(org)));
+            op!("list_memberships", store.list_memberships(ListMemberships::new(user)));
+            op!("count_members", store.count_members(org, None));
+            op!("changes", store.changes(org, 0, PageRequest::first()));
+            let moved = op!("transfer_ownership", store.transfer_ownership(TransferOwnership::new(org, owner, mem)));
+            op!("self_leave", store.self_leave(SelfLeave::new(moved.from_membership.id)));
+            let other = store.add_member(AddMember::new(org, usr(9), "member")).await.unwrap().id;
+            op!("admin_remove", store.admin_remove(AdminRemove::new(other, user)));
+            op!("revoke_org", store.revoke_org(RevokeOrg::new(org)));
+            op!("revoke_user", store.revoke_user(RevokeUser::new(user)));
+        }
+    };
+}
+
+fn writes(operation: &str) -> bool {
+    tenantry_core::wire::operation(operation).unwrap().writes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutation_is_two_round_trips_and_a_read_one_at_the_wire() {
+    struct AtTheWire(Proxy, usize);
+    impl AtTheWire {
+        async fn start(&mut self) {
+            self.settle().await;
+            self.0.counts.take();
+        }
+
+        /// The pool says goodbye to a connection behind our back, with a Sync that carries no statement.
+        async fn settle(&self) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+
+        async fn stop(&mut self, operation: &str, warm: bool) {
+            self.settle().await;
+            let (_, statements) = self.0.counts.take();
+            if warm {
+                println!("{operation}: {statements}");
+                assert_eq!(statements, if writes(operation) { 2 } else { 1 }, "{operation}");
+                self.1 += 1;
+            }
+        }
+    }
+    let proxy = Proxy::start().await;
+    let schema = TestSchema::new();
+    let store = Options::new().schema(schema.name()).migrate(true).max_connections(1).connect(&proxy.url).await.unwrap();
+    let mut count = AtTheWire(proxy, 0);
+    each_operation!(store, count);
+    assert_eq!(count.1, tenantry_core::wire::OPERATIONS.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutation_is_two_transactions_and_a_read_one_at_the_server() {
+    /// The server's own count of the transactions of this database, after the store's one connection has told its own.
+    struct AtTheServer {
+        pool: sqlx::PgPool,
+        before: i64,
+    }
+    impl AtTheServer {
+        async fn told(&self) -> i64 {
+            let mut conn = self.pool.acquire().await.unwrap();
+            sqlx::query("SELECT pg_stat_force_next_flush()").execute(&mut *conn).await.unwrap();
+            let count = "SELECT pg_stat_get_db_xact_commit(oid) FROM pg_database WHERE datname = current_database()";
+            sqlx::query_scalar(count).fetch_one(&mut *conn).await.unwrap()
+        }
+
+        async fn start(&mut self) {
+            self.before = self.told().await;
+        }
+
+        async fn stop(&mut self, operation: &str, warm: bool) {
+            // Two of the difference are the two statements of the count itself.
+            let transactions = self.told().await - self.before - 2;
+            if warm {
+                assert_eq!(transactions, if writes(operation) { 2 } else { 1 }, "{operation}");
+            }
+        }
+    }
+    // A database of its own: the count is per database.
+    let admin = sqlx::PgPool::connect(&support::url()).await.unwrap();
+    let name = format!("tenantry_trips_{}", std::process::id());
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
+    let options: sqlx::postgres::PgConnectOptions = support::url().parse().unwrap();
+    let pool =
+        sqlx::pool::PoolOptions::new().max_connections(1).test_before_acquire(false).connect_with(options.database(&name)).await.unwrap();
+    let store = Options::new().migrate(true).from_pool(pool.clone()).await.unwrap();
+    let mut count = AtTheServer { pool: pool.clone(), before: 0 };
+    each_operation!(store, count);
+    pool.close().await;
+    sqlx::query(sqlx::AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&admin).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_no_op_is_one_round_trip() {
+    let (proxy, schema) = (Proxy::start().await, TestSchema::new());
+    let store = Options::new().schema(schema.name()).migrate(true).max_connections(1).connect(&proxy.url).await.unwrap();
+    let org = org(&store).await;
+    store.update_org(UpdateOrg::new(org)).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    proxy.counts.take();
+    store.update_org(UpdateOrg::new(org)).await.unwrap();
+    assert_eq!(proxy.counts.statements.load(Ordering::SeqCst), 1);
+}
