@@ -218,7 +218,7 @@ pub trait TenancyStore: fmt::Debug + Send + Sync {
     /// the page request is used. Spec: `events.md#changes`.
     async fn changes(&self, org_id: OrgId, after_revision: u64, page: PageRequest) -> Result<Page<Event>, Error>;
     /// The event with this id, if it was written: what tells, after `backend.unknown_outcome`, whether the command took
-    /// place. Spec: `events.md#outcome`.
+    /// place. Spec: `events.md`.
     async fn outcome(&self, event_id: EventId) -> Result<Option<Event>, Error>;
     /// Brings rows in, all or none. Spec: `import.md#import`.
     async fn import(&self, request: Import) -> Result<ImportCounts, Error>;

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
-use sqlx::{PgConnection, query_scalar};
+use sqlx::{PgConnection, Row};
 use tenantry_core::{
     BackendError, BackendKind, Change, Event, Guard, Id, Membership, Name, OrgId, Organization, Plan, Refusal, Slug, Timestamp, UniqueKey,
     User,
@@ -31,14 +31,9 @@ pub(crate) async fn apply(sql: &Statements, conn: &mut PgConnection, plan: &Plan
         // Events follow when the last change is written.
         let told = if changes.peek().is_none() { events.next().unwrap_or_default() } else { &[] };
         let told: Vec<EventRow> = told.iter().map(event_row).collect::<Result<_, _>>()?;
-        let answer: String = query_scalar(sql.apply.text())
-            .bind(json(&guards)?)
-            .bind(PgMoment(at))
-            .bind(json(&rows)?)
-            .bind(json(&told)?)
-            .fetch_one(&mut *conn)
-            .await?;
-        if let Some(refusal) = refused(&answer)? {
+        let answer =
+            sql.apply.query().bind(json(&guards)?).bind(PgMoment(at)).bind(json(&rows)?).bind(json(&told)?).fetch_one(&mut *conn).await?;
+        if let Some(refusal) = refused(answer.try_get(0)?)? {
             return Ok(Err(refusal));
         }
         if let Some(progress) = &plan.progress {
@@ -53,7 +48,7 @@ pub(crate) async fn apply(sql: &Statements, conn: &mut PgConnection, plan: &Plan
 
 /// Takes the rows that a plan guards, in its order, so that nobody else changes them until the transaction ends.
 pub(crate) async fn lock(sql: &Statements, conn: &mut PgConnection, users: &[Uuid], orgs: &[Uuid]) -> Result<(), Failure> {
-    sqlx::query(sql.lock.text()).bind(users).bind(orgs).execute(conn).await?;
+    sql.lock.query().bind(users).bind(orgs).execute(conn).await?;
     Ok(())
 }
 

@@ -26,7 +26,7 @@ async fn every_statement_prepares_under_two_schema_names() {
         let mut conn = connection().await;
         let schema = schema(name);
         migrate(&mut conn, &schema, Timestamp::MIN).await.unwrap();
-        let statements = Statements::new(&schema);
+        let statements = Statements::new(&schema, true);
         assert!(statements.all().len() > 30);
         for (what, sql) in statements.all() {
             let prepare = schema.render(&format!("PREPARE {what} AS {}", sql.as_str()));
@@ -85,7 +85,7 @@ async fn no_plan_for_any_parameters_scans_a_table() {
         raw_sql("SET plan_cache_mode = force_generic_plan").execute(&mut conn).await.unwrap();
         let schema = schema(if fresh { "plans_fresh" } else { "plans_full" });
         migrate(&mut conn, &schema, Timestamp::MIN).await.unwrap();
-        let statements = Statements::new(&schema);
+        let statements = Statements::new(&schema, true);
         if fresh {
             raw_sql(schema.render("ANALYZE {s}membership; ANALYZE {s}organization; ANALYZE {s}user_account; ANALYZE {s}event").text())
                 .execute(&mut conn)

@@ -62,7 +62,8 @@ impl Postgres {
     pub(crate) async fn drive(&self, job: &mut dyn Job) -> Result<(), Error> {
         let mut session = self.session();
         // An import is read and written in several statements.
-        let mut rows = Rows { needs_transaction: matches!(job.spec(), LoadSpec::Ids(_)), ..Rows::default() };
+        let mut rows =
+            Rows { needs_transaction: self.transaction_per_command || matches!(job.spec(), LoadSpec::Ids(_)), ..Rows::default() };
         rows.orgs.extend(job.spec().org_hint().filter(|org| self.hot.contains(*org)).map(|org| org.as_uuid()));
         for attempt in 0..ATTEMPTS {
             let lock_first = rows.needs_transaction || !rows.orgs.is_empty() || attempt >= OPTIMISTIC;

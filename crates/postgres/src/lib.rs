@@ -31,7 +31,7 @@ mod statements;
 
 use std::fmt;
 
-use sqlx::PgPool;
+use sqlx::{Connection, PgPool};
 use tenantry_core::{
     Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery,
     Organization, User, UserId,
@@ -53,6 +53,8 @@ pub struct Postgres {
     owned: bool,
     statements: Statements,
     hot: HotOrgs,
+    /// Whether reads and writes are wrapped in transactions, for poolers that otherwise split them over servers.
+    transaction_per_command: bool,
 }
 
 impl fmt::Debug for Postgres {
@@ -81,13 +83,28 @@ impl Drop for Postgres {
 macro_rules! read {
     ($store:ident, $conn:ident => $read:expr) => {{
         let mut session = $store.session();
-        let $conn = session.conn().await?;
-        match $read.await {
-            Err(failure) if failure.is_lost() => {
-                let $conn = session.renew().await?;
-                $read.await.map_err(Failure::into_backend)
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let $conn = if attempt == 1 { session.conn().await? } else { session.renew().await? };
+            let done = if $store.transaction_per_command {
+                match $conn.begin().await {
+                    Ok(mut tx) => {
+                        let $conn = &mut *tx;
+                        let done = $read.await;
+                        // Nothing was changed, so how it ends does not matter.
+                        drop(tx.rollback().await);
+                        done
+                    }
+                    Err(error) => Err(error.into()),
+                }
+            } else {
+                $read.await
+            };
+            match done {
+                Err(failure) if failure.is_lost() && attempt == 1 => {}
+                done => break done.map_err(Failure::into_backend),
             }
-            done => done.map_err(Failure::into_backend),
         }
     }};
 }

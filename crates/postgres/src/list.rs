@@ -1,7 +1,7 @@
 //! What reads answer, defined by `tenantry_core::State`.
 
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row, query};
+use sqlx::{PgConnection, Row};
 use tenantry_core::{
     Dump, Event, EventQuery, Expiry, Id, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, OrgStatus, Organization, Slug,
     Timestamp, User, UserId, Window,
@@ -37,7 +37,7 @@ fn scoped<T>(rows: &[PgRow], read: impl Fn(&mut Columns<'_>) -> Result<T, Failur
     Ok(Some(found))
 }
 
-fn uuids<I: Id>(ids: &[I]) -> Vec<Uuid> {
+pub(crate) fn uuids<I: Id>(ids: &[I]) -> Vec<Uuid> {
     ids.iter().map(Id::as_uuid).collect()
 }
 
@@ -61,18 +61,18 @@ fn predicate(filter: Option<MembershipFilter>) -> (Option<&'static str>, Option<
 }
 
 pub(crate) async fn users(sql: &Statements, conn: &mut PgConnection, ids: &[UserId]) -> Result<Vec<User>, Failure> {
-    let rows = query(sql.users_by_id.text()).bind(uuids(ids)).fetch_all(conn).await?;
+    let rows = sql.users_by_id.query().bind(uuids(ids)).fetch_all(conn).await?;
     each(&rows, |fields| codec::user(fields))
 }
 
 pub(crate) async fn orgs(sql: &Statements, conn: &mut PgConnection, asked: &OrgQuery) -> Result<Option<Vec<Organization>>, Failure> {
     let rows = match asked {
-        OrgQuery::Ids(ids) => query(sql.orgs_by_id.text()).bind(uuids(ids)).fetch_all(conn).await?,
-        OrgQuery::Slug(slug) => query(sql.org_by_slug.text()).bind(slug.as_str()).fetch_all(conn).await?,
-        OrgQuery::Path(id) => query(sql.org_path.text()).bind(id.as_uuid()).fetch_all(conn).await?,
+        OrgQuery::Ids(ids) => sql.orgs_by_id.query().bind(uuids(ids)).fetch_all(conn).await?,
+        OrgQuery::Slug(slug) => sql.org_by_slug.query().bind(slug.as_str()).fetch_all(conn).await?,
+        OrgQuery::Path(id) => sql.org_path.query().bind(id.as_uuid()).fetch_all(conn).await?,
         OrgQuery::Children { parent, window } => {
             let (after, limit) = behind(window);
-            let rows = query(sql.children.text()).bind(parent.as_uuid()).bind(limit).bind(after).fetch_all(conn).await?;
+            let rows = sql.children.query().bind(parent.as_uuid()).bind(limit).bind(after).fetch_all(conn).await?;
             return scoped(&rows, |fields| codec::org(fields));
         }
         OrgQuery::All { status, contains, window } => {
@@ -81,7 +81,7 @@ pub(crate) async fn orgs(sql: &Statements, conn: &mut PgConnection, asked: &OrgQ
             if contains.as_ref().is_some_and(|text| text.contains('\0')) {
                 return Ok(Some(Vec::new()));
             }
-            let list = query(sql.all_orgs.text()).bind(limit).bind(after).bind(status.map(OrgStatus::as_str));
+            let list = sql.all_orgs.query().bind(limit).bind(after).bind(status.map(OrgStatus::as_str));
             list.bind(contains.as_deref()).fetch_all(conn).await?
         }
     };
@@ -94,20 +94,20 @@ pub(crate) async fn memberships(
     asked: &MembershipQuery,
 ) -> Result<Option<Vec<Membership>>, Failure> {
     let rows = match asked {
-        MembershipQuery::Ids(ids) => query(sql.memberships_by_id.text()).bind(uuids(ids)).fetch_all(conn).await?,
+        MembershipQuery::Ids(ids) => sql.memberships_by_id.query().bind(uuids(ids)).fetch_all(conn).await?,
         MembershipQuery::Current { org, usr } => {
-            query(sql.membership_current.text()).bind(org.as_uuid()).bind(usr.as_uuid()).fetch_all(conn).await?
+            sql.membership_current.query().bind(org.as_uuid()).bind(usr.as_uuid()).fetch_all(conn).await?
         }
-        MembershipQuery::Siblings(id) => query(sql.membership_siblings.text()).bind(id.as_uuid()).fetch_all(conn).await?,
+        MembershipQuery::Siblings(id) => sql.membership_siblings.query().bind(id.as_uuid()).fetch_all(conn).await?,
         MembershipQuery::OfOrg { org, filter, window } => {
             let ((after, limit), (status, moment, later)) = (behind(window), predicate(*filter));
-            let list = query(sql.members.text()).bind(org.as_uuid()).bind(limit).bind(after);
+            let list = sql.members.query().bind(org.as_uuid()).bind(limit).bind(after);
             let rows = list.bind(status).bind(moment).bind(later).fetch_all(conn).await?;
             return scoped(&rows, |fields| codec::membership(fields));
         }
         MembershipQuery::OfUser { usr, filter, window } => {
             let ((after, limit), (status, moment, later)) = (behind(window), predicate(*filter));
-            let list = query(sql.memberships_of_user.text()).bind(limit).bind(usr.as_uuid()).bind(after);
+            let list = sql.memberships_of_user.query().bind(limit).bind(usr.as_uuid()).bind(after);
             list.bind(status).bind(moment).bind(later).fetch_all(conn).await?
         }
     };
@@ -121,7 +121,7 @@ pub(crate) async fn count_members(
     filter: Option<MembershipFilter>,
 ) -> Result<Option<u64>, Failure> {
     let (status, moment, later) = predicate(filter);
-    let row = query(sql.count_members.text()).bind(org.as_uuid()).bind(status).bind(moment).bind(later).fetch_one(conn).await?;
+    let row = sql.count_members.query().bind(org.as_uuid()).bind(status).bind(moment).bind(later).fetch_one(conn).await?;
     if row.try_get(0)? { count(&row, 1).map(Some) } else { Ok(None) }
 }
 
@@ -129,27 +129,29 @@ pub(crate) async fn events(sql: &Statements, conn: &mut PgConnection, asked: &Ev
     match asked {
         EventQuery::OfOrg { org, after, fetch } => {
             let after = i64::try_from(*after).unwrap_or(i64::MAX);
-            let rows = query(sql.events_of_org.text()).bind(org.as_uuid()).bind(i64::from(*fetch)).bind(after).fetch_all(conn).await?;
+            let rows = sql.events_of_org.query().bind(org.as_uuid()).bind(i64::from(*fetch)).bind(after).fetch_all(conn).await?;
             scoped(&rows, |fields| codec::event(fields))
         }
         EventQuery::Id(id) => {
-            let rows = query(sql.event_by_id.text()).bind(id.as_uuid()).fetch_all(conn).await?;
+            let rows = sql.event_by_id.query().bind(id.as_uuid()).fetch_all(conn).await?;
             each(&rows, |fields| codec::event(fields)).map(Some)
         }
     }
 }
 
+/// A slug with its holder.
+pub(crate) fn slug(row: &PgRow) -> Result<(Slug, OrgId), Failure> {
+    let (text, org): (&str, Uuid) = (row.try_get(0)?, row.try_get(1)?);
+    let slug = Slug::parse(text).ok_or_else(|| unreadable("organization_slug", text, "not a slug"))?;
+    Ok((slug, codec::id("organization_slug", org)?))
+}
+
 pub(crate) async fn dump(sql: &Statements, conn: &mut PgConnection) -> Result<Dump, Failure> {
-    let users = query(sql.dump_users.text()).fetch_all(&mut *conn).await?;
-    let orgs = query(sql.dump_orgs.text()).fetch_all(&mut *conn).await?;
-    let slugs = query(sql.dump_slugs.text()).fetch_all(&mut *conn).await?;
-    let memberships = query(sql.dump_memberships.text()).fetch_all(&mut *conn).await?;
-    let events = query(sql.dump_events.text()).fetch_all(&mut *conn).await?;
-    let slug = |row: &PgRow| {
-        let (text, org): (&str, Uuid) = (row.try_get(0)?, row.try_get(1)?);
-        let slug = Slug::parse(text).ok_or_else(|| unreadable("organization_slug", text, "not a slug"))?;
-        Ok::<_, Failure>((slug, codec::id("organization_slug", org)?))
-    };
+    let users = sql.dump_users.query().fetch_all(&mut *conn).await?;
+    let orgs = sql.dump_orgs.query().fetch_all(&mut *conn).await?;
+    let slugs = sql.dump_slugs.query().fetch_all(&mut *conn).await?;
+    let memberships = sql.dump_memberships.query().fetch_all(&mut *conn).await?;
+    let events = sql.dump_events.query().fetch_all(&mut *conn).await?;
     Ok(Dump::new(
         each(&users, |fields| codec::user(fields))?,
         each(&orgs, |fields| codec::org(fields))?,

@@ -1,13 +1,13 @@
 //! What a command needs to see: one statement for each kind of load, defined by `tenantry_core::State::load`.
 
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row, query, query_as};
-use tenantry_core::{Found, Id, ImportIds, LoadSpec, Owned, Slug, Snapshot};
+use sqlx::{PgConnection, Row};
+use tenantry_core::{Found, ImportIds, LoadSpec, Owned, Slug, Snapshot};
 use uuid::Uuid;
 
 use crate::codec::{self, Columns, record};
-use crate::error::{Failure, unreadable};
-use crate::list;
+use crate::error::Failure;
+use crate::list::{self, uuids};
 use crate::statements::Statements;
 
 /// A snapshot, and the server process that showed it.
@@ -20,32 +20,30 @@ pub(crate) struct Loaded {
 pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, spec: &LoadSpec) -> Result<Loaded, Failure> {
     let mut seen = Snapshot::default();
     let rows = match spec {
-        LoadSpec::Nothing => query(sql.load_nothing.text()).fetch_all(&mut *conn).await?,
-        LoadSpec::User { usr } => query(sql.load_user.text()).bind(usr.as_uuid()).fetch_all(&mut *conn).await?,
-        LoadSpec::Owner { usr } => query(sql.load_owner.text()).bind(usr.as_uuid()).fetch_all(&mut *conn).await?,
+        LoadSpec::Nothing => sql.load_nothing.query().fetch_all(&mut *conn).await?,
+        LoadSpec::User { usr } => sql.load_user.query().bind(usr.as_uuid()).fetch_all(&mut *conn).await?,
+        LoadSpec::Owner { usr } => sql.load_owner.query().bind(usr.as_uuid()).fetch_all(&mut *conn).await?,
         LoadSpec::NewOrg { creator, parent, slug } => {
-            let load = query(sql.load_new_org.text()).bind(creator.as_uuid()).bind(parent.map(|id| id.as_uuid()));
+            let load = sql.load_new_org.query().bind(creator.as_uuid()).bind(parent.map(|id| id.as_uuid()));
             load.bind(slug.as_ref().map(Slug::as_str)).fetch_all(&mut *conn).await?
         }
         LoadSpec::Org { org, slug } => {
-            let load = query(sql.load_org.text()).bind(org.as_uuid()).bind(slug.as_ref().map(Slug::as_str));
+            let load = sql.load_org.query().bind(org.as_uuid()).bind(slug.as_ref().map(Slug::as_str));
             load.fetch_all(&mut *conn).await?
         }
-        LoadSpec::OrgEnd { org, ids } => {
-            query(sql.load_org_end.text()).bind(org.as_uuid()).bind(i64::from(*ids)).fetch_all(&mut *conn).await?
-        }
-        LoadSpec::Join { org, usr } => query(sql.load_join.text()).bind(org.as_uuid()).bind(usr.as_uuid()).fetch_all(&mut *conn).await?,
-        LoadSpec::Member { mem, peer: None } => query(sql.load_member.text()).bind(mem.as_uuid()).fetch_all(&mut *conn).await?,
+        LoadSpec::OrgEnd { org, ids } => sql.load_org_end.query().bind(org.as_uuid()).bind(i64::from(*ids)).fetch_all(&mut *conn).await?,
+        LoadSpec::Join { org, usr } => sql.load_join.query().bind(org.as_uuid()).bind(usr.as_uuid()).fetch_all(&mut *conn).await?,
+        LoadSpec::Member { mem, peer: None } => sql.load_member.query().bind(mem.as_uuid()).fetch_all(&mut *conn).await?,
         LoadSpec::Member { mem, peer: Some(peer) } => {
-            query(sql.load_member_and_peer.text()).bind(mem.as_uuid()).bind(peer.as_uuid()).fetch_all(&mut *conn).await?
+            sql.load_member_and_peer.query().bind(mem.as_uuid()).bind(peer.as_uuid()).fetch_all(&mut *conn).await?
         }
         LoadSpec::Pair { org, from, to } => {
-            let load = query(sql.load_pair.text()).bind(org.as_uuid()).bind(from.as_uuid()).bind(to.as_uuid());
+            let load = sql.load_pair.query().bind(org.as_uuid()).bind(from.as_uuid()).bind(to.as_uuid());
             load.fetch_all(&mut *conn).await?
         }
         LoadSpec::Ids(ids) => {
             *seen.found = found(sql, conn, ids).await?;
-            query(sql.load_nothing.text()).fetch_all(&mut *conn).await?
+            sql.load_nothing.query().fetch_all(&mut *conn).await?
         }
     };
     // Only a load that starts from a membership can find no row at all.
@@ -114,22 +112,15 @@ fn holder(row: &PgRow, at: usize) -> Result<Option<tenantry_core::OrgId>, Failur
 
 /// Rows by id. Several statements: an import relies on unique constraints, not on one moment.
 async fn found(sql: &Statements, conn: &mut PgConnection, ids: &ImportIds) -> Result<Found, Failure> {
-    fn uuids<I: Id>(ids: &[I]) -> Vec<Uuid> {
-        ids.iter().map(Id::as_uuid).collect()
-    }
     let slugs: Vec<&str> = ids.slugs.iter().map(Slug::as_str).collect();
-    let rows = query(sql.orgs_by_id.text()).bind(uuids(&ids.orgs)).fetch_all(&mut *conn).await?;
+    let rows = sql.orgs_by_id.query().bind(uuids(&ids.orgs)).fetch_all(&mut *conn).await?;
     let orgs = rows.iter().map(|row| codec::org(&mut Columns::from(row, 0))).collect::<Result<_, _>>()?;
-    let rows = query(sql.memberships_by_id.text()).bind(uuids(&ids.memberships)).fetch_all(&mut *conn).await?;
+    let rows = sql.memberships_by_id.query().bind(uuids(&ids.memberships)).fetch_all(&mut *conn).await?;
     let memberships = rows.iter().map(|row| codec::membership(&mut Columns::from(row, 0))).collect::<Result<_, _>>()?;
-    let rows: Vec<(String, Uuid)> = query_as(sql.slugs_by_text.text()).bind(slugs).fetch_all(&mut *conn).await?;
-    let holder = |(slug, org): (String, Uuid)| {
-        let parsed = Slug::parse(&slug).ok_or_else(|| unreadable("organization_slug", &slug, "not a slug"))?;
-        Ok::<_, Failure>((parsed, codec::id("organization_slug", org)?))
-    };
-    let slugs = rows.into_iter().map(holder).collect::<Result<_, _>>()?;
-    let rows: Vec<(Uuid,)> = query_as(sql.members_among.text()).bind(uuids(&ids.users)).fetch_all(&mut *conn).await?;
-    let members = rows.into_iter().map(|(usr,)| codec::id("membership", usr)).collect::<Result<_, _>>()?;
+    let rows = sql.slugs_by_text.query().bind(slugs).fetch_all(&mut *conn).await?;
+    let slugs = rows.iter().map(list::slug).collect::<Result<_, _>>()?;
+    let rows = sql.members_among.query().bind(uuids(&ids.users)).fetch_all(&mut *conn).await?;
+    let members = rows.iter().map(|row| codec::id("membership", row.try_get(0)?)).collect::<Result<_, _>>()?;
     let mut found = Found { users: list::users(sql, conn, &ids.users).await?, orgs, memberships, slugs, members };
     found.normalize();
     Ok(found)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{PgConnection, query, query_scalar};
+use sqlx::{PgConnection, Row};
 use tenantry_core::{BackendError, BackendKind, EventId};
 
 use crate::error::Failure;
@@ -22,8 +22,8 @@ pub(crate) async fn took_place(
     backend_pid: i32,
 ) -> Result<Option<bool>, Failure> {
     for _ in 0..PATIENCE {
-        let lives: bool = query_scalar(sql.backend_lives.text()).bind(backend_pid).fetch_one(&mut *conn).await?;
-        if !query(sql.event_by_id.text()).bind(event_id.as_uuid()).fetch_all(&mut *conn).await?.is_empty() {
+        let lives: bool = sql.backend_lives.query().bind(backend_pid).fetch_one(&mut *conn).await?.try_get(0)?;
+        if !sql.event_by_id.query().bind(event_id.as_uuid()).fetch_all(&mut *conn).await?.is_empty() {
             return Ok(Some(true));
         }
         if !lives {

@@ -22,6 +22,7 @@ pub struct Options {
     migrate: bool,
     max_connections: u32,
     acquire_timeout: Duration,
+    transaction_per_command: bool,
 }
 
 impl Default for Options {
@@ -32,6 +33,7 @@ impl Default for Options {
             migrate: false,
             max_connections: 10,
             acquire_timeout: Duration::from_secs(30),
+            transaction_per_command: false,
         }
     }
 }
@@ -74,6 +76,15 @@ impl Options {
     #[must_use]
     pub const fn acquire_timeout(mut self, timeout: Duration) -> Self {
         self.acquire_timeout = timeout;
+        self
+    }
+
+    /// Whether every command and every read runs inside a transaction and without named statements: for `PgBouncer` in transaction
+    /// mode before version 1.21, or with `max_prepared_statements = 0`. It costs about four round trips more for each. Newer
+    /// versions need nothing.
+    #[must_use]
+    pub const fn transaction_per_command(mut self, each: bool) -> Self {
+        self.transaction_per_command = each;
         self
     }
 
@@ -127,7 +138,9 @@ impl Options {
     }
 
     fn over(self, pool: PgPool, owned: bool, schema: &Schema) -> PostgresStore {
-        let backend = Postgres { pool, owned, statements: Statements::new(schema), hot: HotOrgs::default() };
+        let transaction_per_command = self.transaction_per_command;
+        let (statements, hot) = (Statements::new(schema, !transaction_per_command), HotOrgs::default());
+        let backend = Postgres { pool, owned, statements, hot, transaction_per_command };
         Engine::new(backend, self.sources)
     }
 

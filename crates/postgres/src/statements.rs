@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr, query};
 use tenantry_core::{BackendError, BackendKind, Role, migration};
 
 /// A schema's name: 1 to 63 of `a-z`, `0-9` and `_`, no digit first.
@@ -48,23 +50,37 @@ impl Sql {
     }
 }
 
+/// A statement that is run many times.
+#[derive(Debug, Clone)]
+pub(crate) struct Statement {
+    sql: Sql,
+    /// Whether the server keeps it prepared under a name.
+    named: bool,
+}
+
+impl Statement {
+    pub(crate) fn query<'q>(&self) -> Query<'q, Postgres, PgArguments> {
+        query(self.sql.text()).persistent(self.named)
+    }
+}
+
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)+) => {
         /// The statements of one store.
         #[derive(Debug, Clone)]
         pub(crate) struct Statements {
-            $($(#[$doc])* pub(crate) $name: Sql,)+
+            $($(#[$doc])* pub(crate) $name: Statement,)+
         }
 
         impl Statements {
-            pub(crate) fn new(schema: &Schema) -> Self {
-                Self { $($name: schema.render(&$sql),)+ }
+            pub(crate) fn new(schema: &Schema, named: bool) -> Self {
+                Self { $($name: Statement { sql: schema.render(&$sql), named },)+ }
             }
 
             /// Each statement with its name.
             #[cfg(test)]
             pub(crate) fn all(&self) -> Vec<(&'static str, &Sql)> {
-                vec![$((stringify!($name), &self.$name),)+]
+                vec![$((stringify!($name), &self.$name.sql),)+]
             }
         }
     };
@@ -259,7 +275,7 @@ mod tests {
 
     #[test]
     fn statements_are_rendered_for_the_schema() {
-        let statements = Statements::new(&Schema::parse("tenantry").unwrap());
+        let statements = Statements::new(&Schema::parse("tenantry").unwrap(), true);
         let text: Vec<String> = statements.all().into_iter().map(|(name, sql)| format!("{name}:\n{}", sql.as_str())).collect();
         insta::assert_snapshot!(text.join("\n\n"));
     }

@@ -102,7 +102,8 @@ async fn a_mutation_is_two_round_trips_and_a_read_one_at_the_wire() {
     let store = Options::new().schema(schema.name()).migrate(true).max_connections(1).connect(&proxy.url).await.unwrap();
     let mut count = AtTheWire(proxy, 0);
     each_operation!(store, count);
-    assert_eq!(count.1, tenantry_core::wire::OPERATIONS.len());
+    // An import takes as many as its rows need.
+    assert_eq!(count.1, tenantry_core::wire::OPERATIONS.len() - 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,10 @@
 //! Calls an operation by name.
 
-use super::Reply;
 use super::input::Input;
+use super::{Reply, import_row};
 use crate::decide::{
-    AddMember, AdminRemove, ChangeRole, CreateOrg, CreateUser, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeOrg, RevokeUser,
-    SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, TransferOwnership, UpdateMembership, UpdateOrg,
+    AddMember, AdminRemove, ChangeRole, CreateOrg, CreateUser, Import, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeOrg,
+    RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, TransferOwnership, UpdateMembership, UpdateOrg,
 };
 use crate::entity::{MembershipStatus, OrgStatus};
 use crate::error::{DomainError, Error};
@@ -163,6 +163,15 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
             let (org_id, after) = (input.id("org_id")?, input.opt_revision("after_revision")?.unwrap_or(0));
             let page = ended!(input, input.limit(PageRequest::first())?);
             Reply::Events(store.changes(org_id, after, page).await?)
+        }
+        "import" => {
+            let rows = ended!(input, input.list("rows")?);
+            let line = |(index, row): (usize, &Value)| {
+                let line = u64::try_from(index + 1).unwrap_or(u64::MAX);
+                import_row(row).map(|row| (line, row)).map_err(|error| DomainError::Import { line, error: Box::new(error) })
+            };
+            let rows = rows.iter().enumerate().map(line).collect::<Result<_, _>>()?;
+            Reply::Imported(store.import(Import::new(rows)).await?)
         }
         unknown => return Err(CallError::UnknownOperation(unknown.to_owned())),
     };

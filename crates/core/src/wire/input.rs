@@ -76,6 +76,13 @@ impl<'v> Input<'v> {
         }
     }
 
+    pub(super) fn list(&mut self, name: &'static str) -> Result<&'v [Value], DomainError> {
+        match self.required(name, "a list")? {
+            Value::List(items) => Ok(items),
+            _ => Err(DomainError::format(name, "a list")),
+        }
+    }
+
     pub(super) fn text(&mut self, name: &'static str) -> Result<String, DomainError> {
         text(name, self.required(name, "text")?)
     }

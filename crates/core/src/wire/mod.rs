@@ -9,7 +9,7 @@ mod rows;
 
 use serde::Serialize;
 
-use crate::decide::{CreatedOrg, CreatedUser, SuspendedUser, TransferredOwnership};
+use crate::decide::{CreatedOrg, CreatedUser, ImportCounts, SuspendedUser, TransferredOwnership};
 use crate::entity::{Membership, Organization, User};
 use crate::event::Event;
 use crate::id::IdType;
@@ -69,6 +69,8 @@ pub enum FieldKind {
     Limit,
     /// A revision.
     Revision,
+    /// Rows to bring in, each as [`import_row`] reads it.
+    Rows,
 }
 
 const fn must(name: &'static str, kind: FieldKind) -> Field {
@@ -177,6 +179,7 @@ pub const OPERATIONS: &[Operation] = &[
     ),
     read("count_members", &[must("org_id", ORG), may("status", FieldKind::MembershipStatus)]),
     read("changes", &[must("org_id", ORG), may("after_revision", FieldKind::Revision), may("limit", FieldKind::Limit)]),
+    write("import", &[must("rows", FieldKind::Rows)]),
 ];
 
 /// The operation with this name.
@@ -216,4 +219,6 @@ pub enum Reply {
     },
     /// Events.
     Events(Page<Event>),
+    /// What an import brought in.
+    Imported(ImportCounts),
 }

@@ -77,6 +77,10 @@ pub(crate) struct Counts {
     pub(crate) round_trips: AtomicUsize,
     /// Statements executed.
     pub(crate) statements: AtomicUsize,
+    /// Statements executed outside a transaction, `BEGIN` itself not counted.
+    pub(crate) outside: AtomicUsize,
+    /// Statements prepared under a name.
+    pub(crate) named: AtomicUsize,
     /// After so many further round trips of the client, cut; negative means never.
     pub(crate) cut_after: AtomicI64,
     /// Whether the message that ends that round trip still reaches the server.
@@ -145,6 +149,7 @@ async fn forward(client: TcpStream, server: Box<dyn Stream>, counts: Arc<Counts>
     from_client.read_exact(&mut body).await.unwrap();
     to_server.write_all(&head).await.unwrap();
     to_server.write_all(&body).await.unwrap();
+    let mut open = false;
     loop {
         let mut head = [0; 5];
         if from_client.read_exact(&mut head).await.is_err() {
@@ -155,6 +160,13 @@ async fn forward(client: TcpStream, server: Box<dyn Stream>, counts: Arc<Counts>
             break;
         }
         let ends = matches!(head[0], b'S' | b'Q');
+        match head[0] {
+            b'Q' if body.starts_with(b"BEGIN") => open = true,
+            b'Q' if body.starts_with(b"COMMIT") || body.starts_with(b"ROLLBACK") => open = false,
+            b'Q' | b'E' if !open => drop(counts.outside.fetch_add(1, Ordering::SeqCst)),
+            b'P' if body.first() != Some(&0) => drop(counts.named.fetch_add(1, Ordering::SeqCst)),
+            _ => {}
+        }
         counts.statements.fetch_add(usize::from(matches!(head[0], b'E' | b'Q')), Ordering::SeqCst);
         counts.round_trips.fetch_add(usize::from(ends), Ordering::SeqCst);
         if ends && counts.cut_after.load(Ordering::SeqCst) > 0 && counts.cut_after.fetch_sub(1, Ordering::SeqCst) == 1 {
