@@ -218,9 +218,9 @@ impl<B: Backend> TenancyStore for Engine<B> {
         self.one_org(OrgQuery::Slug(slug)).await
     }
 
-    async fn get_orgs(&self, org_ids: &[OrgId]) -> Result<Page<Organization>, Error> {
+    async fn get_orgs(&self, org_ids: &[OrgId]) -> Result<Vec<Organization>, Error> {
         bounded("org_ids", org_ids)?;
-        Ok(Page::whole(self.backend.orgs(OrgQuery::Ids(org_ids.to_vec())).await?.unwrap_or_default()))
+        Ok(self.backend.orgs(OrgQuery::Ids(org_ids.to_vec())).await?.unwrap_or_default())
     }
 
     async fn get_org_path(&self, org_id: OrgId) -> Result<OrgPath, Error> {
@@ -301,11 +301,11 @@ impl<B: Backend> TenancyStore for Engine<B> {
         self.one_membership(MembershipQuery::Current { org: org_id, usr: usr_id }).await
     }
 
-    async fn get_memberships(&self, mem_ids: &[MembershipId]) -> Result<Page<Membership>, Error> {
+    async fn get_memberships(&self, mem_ids: &[MembershipId]) -> Result<Vec<Membership>, Error> {
         bounded("mem_ids", mem_ids)?;
         let now = self.now();
         let rows = self.backend.memberships(MembershipQuery::Ids(mem_ids.to_vec())).await?.unwrap_or_default();
-        Ok(Page::whole(rows.into_iter().map(|mem| mem.seen_at(now)).collect()))
+        Ok(rows.into_iter().map(|mem| mem.seen_at(now)).collect())
     }
 
     async fn membership_history(&self, mem_id: MembershipId) -> Result<Page<Membership>, Error> {

@@ -166,8 +166,8 @@ pub trait TenancyStore: fmt::Debug + Send + Sync {
     async fn get_org(&self, org_id: OrgId) -> Result<Organization, Error>;
     /// The organization that holds a slug. Spec: `organizations.md#get_org_by_slug`.
     async fn get_org_by_slug(&self, slug: &str) -> Result<Organization, Error>;
-    /// Those of these organizations that exist; at most 200 ids. Spec: `organizations.md#get_orgs`.
-    async fn get_orgs(&self, org_ids: &[OrgId]) -> Result<Page<Organization>, Error>;
+    /// Those of these organizations that exist, in order of id; at most 200 ids. Spec: `organizations.md#get_orgs`.
+    async fn get_orgs(&self, org_ids: &[OrgId]) -> Result<Vec<Organization>, Error>;
     /// The organization and all above it. Spec: `organizations.md#get_org_path`.
     async fn get_org_path(&self, org_id: OrgId) -> Result<OrgPath, Error>;
     /// The organizations right below one. Spec: `organizations.md#list_children`.
@@ -203,8 +203,8 @@ pub trait TenancyStore: fmt::Debug + Send + Sync {
     async fn get_membership(&self, mem_id: MembershipId) -> Result<Membership, Error>;
     /// The user's row in the organization that is not revoked. Spec: `memberships.md#get_membership_for`.
     async fn get_membership_for(&self, org_id: OrgId, usr_id: UserId) -> Result<Membership, Error>;
-    /// Those of these memberships that exist; at most 200 ids. Spec: `memberships.md#get_memberships`.
-    async fn get_memberships(&self, mem_ids: &[MembershipId]) -> Result<Page<Membership>, Error>;
+    /// Those of these memberships that exist, in order of id; at most 200 ids. Spec: `memberships.md#get_memberships`.
+    async fn get_memberships(&self, mem_ids: &[MembershipId]) -> Result<Vec<Membership>, Error>;
     /// The chain of rows that replaced each other, oldest first. Spec: `memberships.md#membership_history`.
     async fn membership_history(&self, mem_id: MembershipId) -> Result<Page<Membership>, Error>;
     /// The members of an organization. Spec: `memberships.md#list_members`.

@@ -72,7 +72,7 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
         }
         "get_org" => Reply::Organization(store.get_org(ended!(input, input.id("org_id")?)).await?),
         "get_org_by_slug" => Reply::Organization(store.get_org_by_slug(&ended!(input, input.text("slug")?)).await?),
-        "get_orgs" => Reply::Organizations(store.get_orgs(&ended!(input, input.ids("org_ids")?)).await?),
+        "get_orgs" => Reply::FoundOrgs { data: store.get_orgs(&ended!(input, input.ids("org_ids")?)).await? },
         "get_org_path" => Reply::OrgPath(store.get_org_path(ended!(input, input.id("org_id")?)).await?),
         "list_children" => {
             let (org_id, page) = ended!(input, (input.id("org_id")?, input.page()?));
@@ -141,7 +141,7 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
             let (org_id, usr_id) = ended!(input, (input.id("org_id")?, input.id("usr_id")?));
             Reply::Membership(store.get_membership_for(org_id, usr_id).await?)
         }
-        "get_memberships" => Reply::Memberships(store.get_memberships(&ended!(input, input.ids("mem_ids")?)).await?),
+        "get_memberships" => Reply::FoundMemberships { data: store.get_memberships(&ended!(input, input.ids("mem_ids")?)).await? },
         "membership_history" => Reply::Memberships(store.membership_history(ended!(input, input.id("mem_id")?)).await?),
         "list_members" => {
             let (org_id, page) = (input.id("org_id")?, input.page()?);

@@ -206,12 +206,22 @@ pub enum Reply {
     OrgPath(OrgPath),
     /// Organizations.
     Organizations(Page<Organization>),
+    /// Organizations found by id.
+    FoundOrgs {
+        /// In order of id.
+        data: Vec<Organization>,
+    },
     /// A membership.
     Membership(Membership),
     /// The two memberships of a transfer.
     TransferredOwnership(TransferredOwnership),
     /// Memberships.
     Memberships(Page<Membership>),
+    /// Memberships found by id.
+    FoundMemberships {
+        /// In order of id.
+        data: Vec<Membership>,
+    },
     /// A number of rows.
     Count {
         /// How many.
