@@ -192,6 +192,11 @@ impl<B: Backend> TenancyStore for Engine<B> {
         rows.into_iter().next().ok_or_else(|| DomainError::NotFound(IdType::User).into())
     }
 
+    async fn get_users(&self, usr_ids: &[UserId]) -> Result<Vec<User>, Error> {
+        bounded("usr_ids", usr_ids)?;
+        Ok(self.backend.users(usr_ids.to_vec()).await?)
+    }
+
     async fn suspend_user(&self, request: SuspendUser) -> Result<SuspendedUser, Error> {
         self.run(request).await
     }

@@ -153,6 +153,8 @@ pub trait TenancyStore: fmt::Debug + Send + Sync {
     async fn create_user(&self, request: CreateUser) -> Result<CreatedUser, Error>;
     /// The user's row. Spec: `users.md#get_user`.
     async fn get_user(&self, usr_id: UserId) -> Result<User, Error>;
+    /// Those of these users that have a row, in order of id; at most 200 ids. Spec: `users.md#get_users`.
+    async fn get_users(&self, usr_ids: &[UserId]) -> Result<Vec<User>, Error>;
     /// Suspends a user, and reports the organizations left without an acting owner. Spec: `users.md#suspend_user`.
     async fn suspend_user(&self, request: SuspendUser) -> Result<SuspendedUser, Error>;
     /// Makes a suspended user active again. Spec: `users.md#reinstate_user`.

@@ -29,6 +29,7 @@ macro_rules! each_operation {
             }
             let user = op!("create_user", store.create_user(CreateUser::new())).user.id;
             op!("get_user", store.get_user(user));
+            op!("get_users", store.get_users(&[user]));
             op!("suspend_user", store.suspend_user(SuspendUser::new(user)));
             op!("reinstate_user", store.reinstate_user(ReinstateUser::new(user)));
             let slug = if warm { "b" } else { "a" };

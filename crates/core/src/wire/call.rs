@@ -56,6 +56,7 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
             Reply::CreatedUser(store.create_user(request).await?)
         }
         "get_user" => Reply::User(store.get_user(ended!(input, input.id_or_not_found("usr_id")?)).await?),
+        "get_users" => Reply::FoundUsers { data: store.get_users(&ended!(input, input.ids("usr_ids")?)).await? },
         "suspend_user" => Reply::SuspendedUser(store.suspend_user(SuspendUser::new(ended!(input, input.id("usr_id")?))).await?),
         "reinstate_user" => Reply::User(store.reinstate_user(ReinstateUser::new(ended!(input, input.id("usr_id")?))).await?),
         "revoke_user" => Reply::User(store.revoke_user(RevokeUser::new(ended!(input, input.id("usr_id")?))).await?),

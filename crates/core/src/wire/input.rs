@@ -43,7 +43,11 @@ impl<'v> Input<'v> {
     }
 
     fn required(&mut self, name: &'static str, expected: &'static str) -> Result<&'v Value, DomainError> {
-        self.take_some(name).ok_or_else(|| DomainError::format(name, expected))
+        match self.take(name) {
+            Some(Value::Null) => Err(DomainError::format(name, expected)),
+            Some(value) => Ok(value),
+            None => Err(DomainError::format(name, "this field is missing")),
+        }
     }
 
     pub(super) fn id<I: Id>(&mut self, name: &'static str) -> Result<I, DomainError> {

@@ -97,6 +97,7 @@ const MEM: FieldKind = FieldKind::Id(IdType::Membership);
 pub const OPERATIONS: &[Operation] = &[
     write("create_user", &[may("display_name", FieldKind::Text)]),
     read("get_user", &[must("usr_id", USR)]),
+    read("get_users", &[must("usr_ids", FieldKind::Ids(IdType::User))]),
     write("suspend_user", &[must("usr_id", USR)]),
     write("reinstate_user", &[must("usr_id", USR)]),
     write("revoke_user", &[must("usr_id", USR)]),
@@ -194,6 +195,11 @@ pub fn operation(name: &str) -> Option<&'static Operation> {
 pub enum Reply {
     /// A user.
     User(User),
+    /// Users found by id.
+    FoundUsers {
+        /// In order of id.
+        data: Vec<User>,
+    },
     /// A new user.
     CreatedUser(CreatedUser),
     /// A suspended user, with the organizations left without an acting owner.

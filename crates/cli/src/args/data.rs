@@ -1,0 +1,391 @@
+//! The commands that read and change data: those that a line of a batch may hold.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use tenantry::{EventId, MembershipId, MembershipStatus, OrgStatus, PageRequest, Timestamp, UserId};
+
+use super::parse::{self, OrgRef};
+
+/// The commands that read and change data.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// Organizations and their tree
+    #[command(subcommand)]
+    Org(OrgCommand),
+    /// Who belongs to an organization, and as what
+    #[command(subcommand)]
+    Member(MemberCommand),
+    /// The rows of users
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Show what happened in an organization, oldest first
+    #[command(after_help = "Example:\n  tenantry changes acme --after 10 --limit 5")]
+    Changes(ChangesArgs),
+    /// Show one event by its id: whether a command whose outcome was unknown took place
+    #[command(after_help = "Example:\n  tenantry event aud_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f")]
+    Event {
+        /// The event's id
+        #[arg(value_name = "EVENT", value_parser = parse::id::<EventId>("event_id"))]
+        event_id: EventId,
+    },
+    /// Bring in users, organizations and memberships from a file, all of them or none
+    ///
+    /// Each line of the file is a JSON object: a row as the other commands show it with --json, with a field `type` that is
+    /// `user`, `organization` or `membership`. A parent stands before its children, an organization before its memberships.
+    /// The form of every line is checked first, and up to 20 wrong lines are listed; then everything is written in one
+    /// transaction. What is there already, with the same content, is passed over.
+    #[command(after_help = "Example:\n  tenantry import examples/acme.jsonl")]
+    Import(ImportArgs),
+}
+
+/// `org ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrgCommand {
+    /// Create an organization, with its creator as owner
+    #[command(
+        after_help = "Example:\n  tenantry org create --creator usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f \\\n    --name \"Acme Asia\" --slug acme-asia --parent acme"
+    )]
+    Create(CreateOrgArgs),
+    /// Show an organization
+    #[command(after_help = "Example:\n  tenantry org show acme")]
+    Show(OneOrg),
+    /// Show an organization with all above it, the root first
+    #[command(after_help = "Example:\n  tenantry org path acme-europe")]
+    Path(OneOrg),
+    /// List organizations
+    #[command(after_help = "Example:\n  tenantry org list --status active --query europe")]
+    List(ListOrgsArgs),
+    /// Draw the tree below an organization, or all trees
+    #[command(after_help = "Example:\n  tenantry org tree acme")]
+    Tree {
+        /// The root: an id, or a slug
+        #[arg(value_name = "ORG", value_parser = parse::org("org_id"))]
+        org: Option<OrgRef>,
+    },
+    /// Change fields of an organization; what is not named stays
+    #[command(after_help = "Example:\n  tenantry org update acme --name \"Acme International\"")]
+    Update(UpdateOrgArgs),
+    /// Pause an organization
+    #[command(after_help = "Example:\n  tenantry org suspend acme-europe")]
+    Suspend(OneOrg),
+    /// Make a suspended organization active again
+    #[command(after_help = "Example:\n  tenantry org reinstate acme-europe")]
+    Reinstate(OneOrg),
+    /// End an organization and all its memberships, for good
+    #[command(after_help = "Example:\n  tenantry org revoke acme-europe")]
+    Revoke(OneOrg),
+}
+
+/// An organization.
+#[derive(Debug, Args)]
+pub(crate) struct OneOrg {
+    /// The organization: an id, or a slug
+    #[arg(value_name = "ORG", value_parser = parse::org("org_id"))]
+    pub(crate) org: OrgRef,
+}
+
+/// `org create`.
+#[derive(Debug, Args)]
+pub(crate) struct CreateOrgArgs {
+    /// The user who becomes owner
+    #[arg(long, value_name = "USER", value_parser = parse::id::<UserId>("creator"))]
+    pub(crate) creator: UserId,
+    /// What people see, 1 to 200 characters
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The name in addresses: a-z, 0-9 and -
+    #[arg(long)]
+    pub(crate) slug: Option<String>,
+    /// The organization above it: an id, or a slug
+    #[arg(long, value_name = "ORG", value_parser = parse::org("parent_id"))]
+    pub(crate) parent: Option<OrgRef>,
+    /// What is granted here does not pass to the organizations below
+    #[arg(long)]
+    pub(crate) no_cascade: bool,
+    /// What is granted above is not taken over here
+    #[arg(long)]
+    pub(crate) no_inherit: bool,
+}
+
+/// `org list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListOrgsArgs {
+    /// Only those with this status: active, suspended or revoked
+    #[arg(long, value_parser = parse::org_status)]
+    pub(crate) status: Option<OrgStatus>,
+    /// Only those whose name or slug contains this text, in either case
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) query: Option<String>,
+    #[command(flatten)]
+    pub(crate) paging: Paging,
+}
+
+/// Which part of a list.
+#[derive(Debug, Args)]
+pub(crate) struct Paging {
+    /// At most so many rows, 1 to 200
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::limit)]
+    pub(crate) limit: Option<i64>,
+    /// What the page before gave
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+    /// All pages
+    #[arg(long, conflicts_with_all = ["limit", "cursor"])]
+    pub(crate) all: bool,
+}
+
+impl Paging {
+    /// The page to begin with.
+    pub(crate) fn first(&self) -> PageRequest {
+        let page = PageRequest::after_optional(self.cursor.clone());
+        if self.all { page.limit(tenantry::PageSize::MAX) } else { self.limit.into_iter().fold(page, PageRequest::limit) }
+    }
+}
+
+/// `org update`.
+#[derive(Debug, Args)]
+pub(crate) struct UpdateOrgArgs {
+    #[command(flatten)]
+    pub(crate) org: OneOrg,
+    /// The new name
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Take the name away
+    #[arg(long, conflicts_with = "name")]
+    pub(crate) clear_name: bool,
+    /// The new slug
+    #[arg(long)]
+    pub(crate) slug: Option<String>,
+    /// Give the slug up
+    #[arg(long, conflicts_with = "slug")]
+    pub(crate) clear_slug: bool,
+    /// Whether what is granted here passes to the organizations below
+    #[arg(long, value_name = "true|false", value_parser = parse::flag("cascade_permissions"))]
+    pub(crate) cascade: Option<bool>,
+    /// Whether what is granted above is taken over here
+    #[arg(long, value_name = "true|false", value_parser = parse::flag("inherit_permissions"))]
+    pub(crate) inherit: Option<bool>,
+}
+
+/// `member ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MemberCommand {
+    /// Make a user a member; the user needs no row here
+    #[command(after_help = "Example:\n  tenantry member add acme usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f --role editor")]
+    Add(NewMemberArgs),
+    /// Show a membership
+    #[command(after_help = "Example:\n  tenantry member show mem_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f")]
+    Show(OneMember),
+    /// Show a user's membership of an organization
+    #[command(after_help = "Example:\n  tenantry member find acme usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f")]
+    Find {
+        #[command(flatten)]
+        org: OneOrg,
+        #[command(flatten)]
+        user: OneUser,
+    },
+    /// List the members of an organization
+    #[command(after_help = "Example:\n  tenantry member list acme --status active")]
+    List(ListMembersArgs),
+    /// List the memberships of a user
+    #[command(after_help = "Example:\n  tenantry member of usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f")]
+    Of(ListMembershipsArgs),
+    /// Count the members of an organization
+    #[command(after_help = "Example:\n  tenantry member count acme --status suspended")]
+    Count(CountArgs),
+    /// Give a member another role; the membership gets a new id
+    #[command(after_help = "Example:\n  tenantry member role mem_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f admin")]
+    Role {
+        #[command(flatten)]
+        mem: OneMember,
+        /// owner, admin, member, guest, viewer or editor
+        role: String,
+    },
+    /// Change when a membership ends
+    #[command(
+        after_help = "Example:\n  tenantry member update mem_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f \\\n    --expires-at 2030-01-01T00:00:00Z"
+    )]
+    Update(UpdateMemberArgs),
+    /// Pause a membership
+    #[command(after_help = "Example:\n  tenantry member suspend mem_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f")]
+    Suspend(OneMember),
+    /// Put a suspended membership back in force
+    #[command(after_help = "Example:\n  tenantry member reinstate mem_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f")]
+    Reinstate(OneMember),
+    /// End a membership on its member's own wish
+    #[command(
+        after_help = "Example:\n  tenantry member leave mem_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f \\\n    --transfer-to usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f"
+    )]
+    Leave(LeaveArgs),
+    /// End another's membership, as an owner or admin
+    #[command(
+        after_help = "Example:\n  tenantry member remove mem_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f \\\n    --by usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f"
+    )]
+    Remove {
+        #[command(flatten)]
+        mem: OneMember,
+        /// Who removes: an owner or admin of the organization
+        #[arg(long, value_name = "USER", value_parser = parse::id::<UserId>("admin_usr_id"))]
+        by: UserId,
+    },
+    /// Hand ownership from one member to another
+    #[command(
+        after_help = "Example:\n  tenantry member transfer acme mem_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f \\\n    mem_0196f3c21b7a7c3d9e4f5a6b7c8d9e1f"
+    )]
+    Transfer {
+        #[command(flatten)]
+        org: OneOrg,
+        /// The owner's membership
+        #[arg(value_parser = parse::id::<MembershipId>("from_mem_id"))]
+        from: MembershipId,
+        /// The membership that takes over
+        #[arg(value_parser = parse::id::<MembershipId>("to_mem_id"))]
+        to: MembershipId,
+    },
+    /// Show the memberships that replaced each other, oldest first
+    #[command(after_help = "Example:\n  tenantry member history mem_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f")]
+    History(OneMember),
+}
+
+/// A membership.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct OneMember {
+    /// The membership's id
+    #[arg(value_name = "MEM", value_parser = parse::id::<MembershipId>("mem_id"))]
+    pub(crate) mem_id: MembershipId,
+}
+
+/// `member add`.
+#[derive(Debug, Args)]
+pub(crate) struct NewMemberArgs {
+    #[command(flatten)]
+    pub(crate) org: OneOrg,
+    /// Who
+    #[arg(value_name = "USER", value_parser = parse::id::<UserId>("usr_id"))]
+    pub(crate) usr_id: UserId,
+    /// owner, admin, member, guest, viewer or editor
+    #[arg(long)]
+    pub(crate) role: String,
+    /// Who brings the user in
+    #[arg(long, value_name = "USER", value_parser = parse::id::<UserId>("invited_by"))]
+    pub(crate) invited_by: Option<UserId>,
+    /// From when on the membership no longer counts, such as 2030-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = parse::expires_at)]
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+/// `member list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListMembersArgs {
+    #[command(flatten)]
+    pub(crate) org: OneOrg,
+    /// Only those with this status: active, suspended, revoked or expired
+    #[arg(long, value_parser = parse::membership_status)]
+    pub(crate) status: Option<MembershipStatus>,
+    #[command(flatten)]
+    pub(crate) paging: Paging,
+}
+
+/// `member of`.
+#[derive(Debug, Args)]
+pub(crate) struct ListMembershipsArgs {
+    /// Whose
+    #[arg(value_name = "USER", value_parser = parse::id::<UserId>("usr_id"))]
+    pub(crate) usr_id: UserId,
+    /// Only those with this status: active, suspended, revoked or expired
+    #[arg(long, value_parser = parse::membership_status)]
+    pub(crate) status: Option<MembershipStatus>,
+    #[command(flatten)]
+    pub(crate) paging: Paging,
+}
+
+/// `member count`.
+#[derive(Debug, Args)]
+pub(crate) struct CountArgs {
+    #[command(flatten)]
+    pub(crate) org: OneOrg,
+    /// Only those with this status: active, suspended, revoked or expired
+    #[arg(long, value_parser = parse::membership_status)]
+    pub(crate) status: Option<MembershipStatus>,
+}
+
+/// `member update`.
+#[derive(Debug, Args)]
+pub(crate) struct UpdateMemberArgs {
+    #[command(flatten)]
+    pub(crate) mem: OneMember,
+    /// From when on the membership no longer counts, such as 2030-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = parse::expires_at)]
+    pub(crate) expires_at: Option<Timestamp>,
+    /// The membership has no end
+    #[arg(long, conflicts_with = "expires_at")]
+    pub(crate) no_expiry: bool,
+}
+
+/// `member leave`.
+#[derive(Debug, Args)]
+pub(crate) struct LeaveArgs {
+    #[command(flatten)]
+    pub(crate) mem: OneMember,
+    /// The member who becomes owner in place of the owner who leaves
+    #[arg(long, value_name = "USER", value_parser = parse::id::<UserId>("transfer_to"))]
+    pub(crate) transfer_to: Option<UserId>,
+}
+
+/// `user ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Create a user's row
+    #[command(after_help = "Example:\n  tenantry user create --name \"Ada Example\"")]
+    Create {
+        /// What people see, 1 to 200 characters
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Show a user's row
+    #[command(after_help = "Example:\n  tenantry user show usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f")]
+    Show {
+        /// The user's id
+        #[arg(value_name = "USER", value_parser = parse::user_to_look_up)]
+        usr_id: UserId,
+    },
+    /// Suspend a user, also where an organization is left without an acting owner; these are reported
+    #[command(after_help = "Example:\n  tenantry user suspend usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f")]
+    Suspend(OneUser),
+    /// Make a suspended user active again
+    #[command(after_help = "Example:\n  tenantry user reinstate usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f")]
+    Reinstate(OneUser),
+    /// End a user's row, for good
+    #[command(after_help = "Example:\n  tenantry user revoke usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f")]
+    Revoke(OneUser),
+}
+
+/// A user.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct OneUser {
+    /// The user's id
+    #[arg(value_name = "USER", value_parser = parse::id::<UserId>("usr_id"))]
+    pub(crate) usr_id: UserId,
+}
+
+/// `changes`.
+#[derive(Debug, Args)]
+pub(crate) struct ChangesArgs {
+    #[command(flatten)]
+    pub(crate) org: OneOrg,
+    /// Only what came after this revision
+    #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true, value_parser = parse::revision)]
+    pub(crate) after: u64,
+    /// At most so many events, 1 to 200
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::limit)]
+    pub(crate) limit: Option<i64>,
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The file with the lines; `-` is the standard input
+    #[arg(value_name = "FILE.jsonl")]
+    pub(crate) file: PathBuf,
+}

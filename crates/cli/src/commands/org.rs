@@ -1,0 +1,203 @@
+//! `tenantry org ...`
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use tenantry::{
+    CreateOrg, CreatedOrg, ListOrgs, OrgId, OrgStatus, Organization, Patch, ReinstateOrg, RevokeOrg, SuspendOrg, TenancyStore, UpdateOrg,
+};
+
+use super::{all_pages, next_page, org_id, pages};
+use crate::args::{CreateOrgArgs, ListOrgsArgs, OrgCommand, OrgRef, UpdateOrgArgs};
+use crate::failure::Failure;
+use crate::output::{Answer, Branch, Record, Table};
+
+const HEAD: &[&str] = &["name", "slug", "status", "revision", "organization", "parent"];
+
+pub(super) async fn run(command: OrgCommand, store: &dyn TenancyStore) -> Result<Answer, Failure> {
+    match command {
+        OrgCommand::Create(args) => create(args, store).await,
+        OrgCommand::Show(args) => answer(&match &args.org {
+            OrgRef::Id(id) => store.get_org(*id).await?,
+            OrgRef::Slug(slug) => store.get_org_by_slug(slug).await?,
+        }),
+        OrgCommand::Path(args) => {
+            let path = store.get_org_path(org_id(store, &args.org).await?).await?;
+            let live = if path.live { "live" } else { "not live: it, or one above it, is not active" };
+            Ok(Answer::new(&path, table(&path.data))?.note(Some(live.to_owned())))
+        }
+        OrgCommand::List(args) => list(args, store).await,
+        OrgCommand::Tree { org } => {
+            let forest = match org {
+                Some(org) => Forest::below(store, org_id(store, &org).await?).await?,
+                None => Forest::all(store).await?,
+            };
+            Answer::new(&forest, forest.branches())
+        }
+        OrgCommand::Update(args) => update(args, store).await,
+        OrgCommand::Suspend(args) => answer(&store.suspend_org(SuspendOrg::new(org_id(store, &args.org).await?)).await?),
+        OrgCommand::Reinstate(args) => answer(&store.reinstate_org(ReinstateOrg::new(org_id(store, &args.org).await?)).await?),
+        OrgCommand::Revoke(args) => answer(&store.revoke_org(RevokeOrg::new(org_id(store, &args.org).await?)).await?),
+    }
+}
+
+async fn create(args: CreateOrgArgs, store: &dyn TenancyStore) -> Result<Answer, Failure> {
+    let CreateOrgArgs { creator, name, slug, parent, no_cascade, no_inherit } = args;
+    let mut request = CreateOrg::new(creator);
+    request.name = name;
+    request.slug = slug;
+    if let Some(parent) = parent {
+        request.parent_id = Some(org_id(store, &parent).await?);
+    }
+    request.cascade_permissions = !no_cascade;
+    request.inherit_permissions = !no_inherit;
+    let created = store.create_org(request).await?;
+    let CreatedOrg { org, owner_membership } = &created;
+    Answer::new(&created, record(org).with("owner_membership", owner_membership.id).with("owner", owner_membership.usr_id))
+}
+
+async fn list(args: ListOrgsArgs, store: &dyn TenancyStore) -> Result<Answer, Failure> {
+    let mut request = ListOrgs::new();
+    request.status = args.status;
+    request.query = args.query;
+    let page = pages(args.paging.first(), args.paging.all, |page| store.list_orgs(request.clone().page(page))).await?;
+    Ok(Answer::new(&page, table(&page.data))?.note(next_page(page.next_cursor.as_ref(), "--cursor")))
+}
+
+async fn update(args: UpdateOrgArgs, store: &dyn TenancyStore) -> Result<Answer, Failure> {
+    let UpdateOrgArgs { org, name, clear_name, slug, clear_slug, cascade, inherit } = args;
+    let mut request = UpdateOrg::new(org_id(store, &org.org).await?).name(patch(name, clear_name)).slug(patch(slug, clear_slug));
+    request.cascade_permissions = cascade;
+    request.inherit_permissions = inherit;
+    answer(&store.update_org(request).await?)
+}
+
+fn patch<T>(value: Option<T>, clear: bool) -> Patch<T> {
+    match value {
+        Some(value) => Patch::Set(value),
+        None if clear => Patch::Clear,
+        None => Patch::Keep,
+    }
+}
+
+fn answer(org: &Organization) -> Result<Answer, Failure> {
+    Answer::new(org, record(org))
+}
+
+fn record(org: &Organization) -> Record {
+    let Organization {
+        id,
+        parent_id,
+        status,
+        name,
+        slug,
+        cascade_permissions,
+        inherit_permissions,
+        revision,
+        created_at,
+        updated_at,
+        ancestors: _,
+    } = org;
+    Record::new()
+        .with("id", id)
+        .with_some("parent_id", *parent_id)
+        .with("status", status)
+        .with_some("name", name.as_ref())
+        .with_some("slug", slug.as_ref())
+        .with("cascade_permissions", cascade_permissions)
+        .with("inherit_permissions", inherit_permissions)
+        .with("revision", revision)
+        .with("created_at", created_at)
+        .with("updated_at", updated_at)
+}
+
+fn table(orgs: &[Organization]) -> Table {
+    let row = |org: &Organization| {
+        vec![
+            text(org.name.as_ref()),
+            text(org.slug.as_ref()),
+            org.status.to_string(),
+            org.revision.to_string(),
+            org.id.to_string(),
+            text(org.parent_id.as_ref()),
+        ]
+    };
+    Table::new(HEAD, orgs.iter().map(row))
+}
+
+fn text(value: Option<&impl ToString>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
+}
+
+/// Organizations with those below them. As JSON a list of `{"org": ..., "children": [...]}`.
+#[derive(Debug, Serialize)]
+pub(super) struct Forest {
+    data: Vec<Node>,
+}
+
+#[derive(Debug, Serialize)]
+struct Node {
+    org: Organization,
+    children: Vec<Node>,
+}
+
+impl Forest {
+    /// One organization with all below it.
+    pub(super) async fn below(store: &dyn TenancyStore, root: OrgId) -> Result<Self, Failure> {
+        let mut orgs = vec![store.get_org(root).await?];
+        let mut seen = 0;
+        // Each organization is asked for its children once, in the order in which it was found.
+        while let Some(parent) = orgs.get(seen).map(|org| org.id) {
+            seen += 1;
+            orgs.extend(all_pages(|page| store.list_children(parent, page)).await?);
+        }
+        Ok(Self::grow(orgs))
+    }
+
+    /// All organizations.
+    async fn all(store: &dyn TenancyStore) -> Result<Self, Failure> {
+        Ok(Self::grow(all_pages(|page| store.list_orgs(ListOrgs::new().page(page))).await?))
+    }
+
+    /// Puts each organization below its parent; one whose parent is not among them is a root.
+    fn grow(orgs: Vec<Organization>) -> Self {
+        let known: BTreeSet<OrgId> = orgs.iter().map(|org| org.id).collect();
+        let mut below: BTreeMap<Option<OrgId>, Vec<Organization>> = BTreeMap::new();
+        for org in orgs {
+            below.entry(org.parent_id.filter(|parent| known.contains(parent))).or_default().push(org);
+        }
+        Self { data: Self::take(None, &mut below) }
+    }
+
+    /// Depth is bounded by the ten levels of a tree.
+    fn take(parent: Option<OrgId>, below: &mut BTreeMap<Option<OrgId>, Vec<Organization>>) -> Vec<Node> {
+        let mut orgs = below.remove(&parent).unwrap_or_default();
+        orgs.sort_by_key(|org| org.id);
+        orgs.into_iter().map(|org| Node { children: Self::take(Some(org.id), below), org }).collect()
+    }
+
+    /// The organizations, each before those below it.
+    pub(super) fn orgs(&self) -> Vec<&Organization> {
+        fn walk<'n>(nodes: &'n [Node], orgs: &mut Vec<&'n Organization>) {
+            for node in nodes {
+                orgs.push(&node.org);
+                walk(&node.children, orgs);
+            }
+        }
+        let mut orgs = Vec::new();
+        walk(&self.data, &mut orgs);
+        orgs
+    }
+
+    pub(super) fn branches(&self) -> Vec<Branch> {
+        fn branch(node: &Node) -> Branch {
+            let Node { org, children } = node;
+            let name = org.name.as_ref().map_or_else(|| "(no name)".to_owned(), ToString::to_string);
+            // Active is what organizations are, so that only the others are worth a word to people.
+            let status = if org.status == OrgStatus::Active { String::new() } else { org.status.to_string() };
+            let cells = vec![name, text(org.slug.as_ref()), org.id.to_string(), status];
+            Branch { cells, below: children.iter().map(branch).collect() }
+        }
+        self.data.iter().map(branch).collect()
+    }
+}

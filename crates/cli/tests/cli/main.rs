@@ -1,0 +1,10 @@
+//! The built program, as people and scripts meet it.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on ends where it stands")]
+
+mod batch;
+mod errors;
+mod help;
+mod import;
+mod quickstart;
+mod support;
+mod tour;
