@@ -113,9 +113,14 @@ pub enum DomainError {
         /// What is wrong with it.
         error: Box<DomainError>,
     },
-    /// A row of an import that is there already, with other content.
-    #[error("the {} is in the store or the file already, with other content", noun(*.0))]
-    ImportConflict(IdType),
+    /// A row of an import that does not go together with what is there, or with another row.
+    #[error("the {} {why}", noun(*.kind))]
+    ImportConflict {
+        /// What kind of row.
+        kind: IdType,
+        /// In what way.
+        why: &'static str,
+    },
 }
 
 /// Why the state does not allow a command: the reason behind `precondition.`.
@@ -241,7 +246,7 @@ impl DomainError {
             Self::AlreadyTerminal { .. } => "conflict.already_terminal".to_owned(),
             Self::MaxDepth => "conflict.max_depth".to_owned(),
             Self::HasChildren => "conflict.has_children".to_owned(),
-            Self::ImportConflict(_) => "conflict.import".to_owned(),
+            Self::ImportConflict { .. } => "conflict.import".to_owned(),
         }
     }
 
@@ -262,7 +267,7 @@ impl DomainError {
             Self::AlreadyTerminal { .. } => "AlreadyTerminalError",
             Self::MaxDepth | Self::HasChildren => "TenantHierarchyError",
             Self::Import { error, .. } => error.class(),
-            Self::ImportConflict(_) => "ImportConflictError",
+            Self::ImportConflict { .. } => "ImportConflictError",
         }
     }
 

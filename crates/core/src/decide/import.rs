@@ -154,7 +154,13 @@ impl Command for Import {
                     ids.orgs.push(org.id);
                     ids.slugs.extend(org.slug.as_deref().and_then(Slug::parse));
                 }
-                ImportRow::Member(mem) => ids.memberships.push(mem.id),
+                ImportRow::Member(mem) => {
+                    ids.memberships.push(mem.id);
+                    // Whether an owner acts depends on their row, wherever it is.
+                    if Role::from_slug(&mem.role) == Some(Role::Owner) {
+                        ids.users.push(mem.usr_id);
+                    }
+                }
             }
         }
         Ok(LoadSpec::Ids(Box::new(ids)))
@@ -177,12 +183,20 @@ impl Command for Import {
         if counts.users > 0 {
             draft.brings_users();
         }
+        // As for every gain of an ownership: whoever revokes the user meanwhile must see it.
+        for usr in intake.orgs.values().filter(|org| org.new).flat_map(|org| &org.owners) {
+            draft.advance_user(*usr, intake.users_there.get(usr).copied());
+        }
         for change in intake.changes {
             draft.change(change);
         }
         for (org, intake) in intake.orgs.iter().filter(|(_, intake)| intake.new) {
             let after = Fields::new().with("memberships", int(intake.memberships));
             draft.first_event(*org, EventType::ImportApplied, &[org.any()], after);
+        }
+        for (parent, child) in intake.children_of_others {
+            let after = Fields::new().with("child_id", child.to_string());
+            draft.event(parent, EventType::OrganizationChildAdded, &[child.any()], Fields::new(), after);
         }
         if counts.total_new() > 0 {
             let after = Fields::new()
@@ -212,7 +226,8 @@ struct IntakeOrg {
     new: bool,
     status: OrgStatus,
     ancestors: Vec<OrgId>,
-    has_owner: bool,
+    /// Users with an active owner's membership.
+    owners: BTreeSet<UserId>,
     memberships: u64,
 }
 
@@ -227,7 +242,9 @@ struct Intake<'s> {
     members_there: BTreeSet<UserId>,
     users: HashMap<UserId, UserStatus>,
     orgs: BTreeMap<OrgId, IntakeOrg>,
-    memberships: HashMap<MembershipId, (OrgId, UserId)>,
+    memberships: HashMap<MembershipId, (OrgId, UserId, MembershipStatus)>,
+    /// New organizations below ones that were there before the import.
+    children_of_others: Vec<(&'s Organization, OrgId)>,
     replaced: BTreeSet<MembershipId>,
     current: BTreeSet<(OrgId, UserId)>,
     changes: Vec<Change>,
@@ -246,6 +263,7 @@ impl<'s> Intake<'s> {
             users: HashMap::new(),
             orgs: BTreeMap::new(),
             memberships: HashMap::new(),
+            children_of_others: Vec::new(),
             replaced: BTreeSet::new(),
             current: BTreeSet::new(),
             changes: Vec::new(),
@@ -256,7 +274,7 @@ impl<'s> Intake<'s> {
     fn user(&mut self, row: &ImportUser) -> Result<(), DomainError> {
         let display_name = row.display_name.as_deref().map(|text| check::name("display_name", text)).transpose()?;
         if self.users.insert(row.id, row.status).is_some() {
-            return Err(DomainError::ImportConflict(IdType::User));
+            return Err(twice(IdType::User));
         }
         let (created_at, updated_at) = self.times(row.created_at, row.updated_at);
         let user = User { id: row.id, status: row.status, display_name, created_at, updated_at, revision: 0 };
@@ -266,7 +284,8 @@ impl<'s> Intake<'s> {
         }
         // The id may be in use already, as an external user's; a row that does not count would change what it holds.
         if user.status != UserStatus::Active && self.members_there.contains(&user.id) {
-            return Err(DomainError::ImportConflict(IdType::User));
+            let why = "has memberships already, as one without a row, so that its row must be active";
+            return Err(DomainError::ImportConflict { kind: IdType::User, why });
         }
         self.counts.users += 1;
         self.changes.push(Change::InsertUser(user));
@@ -280,7 +299,7 @@ impl<'s> Intake<'s> {
             None => None,
         };
         if self.orgs.contains_key(&row.id) {
-            return Err(DomainError::ImportConflict(IdType::Organization));
+            return Err(twice(IdType::Organization));
         }
         let ancestors = match row.parent_id {
             Some(id) => {
@@ -315,7 +334,7 @@ impl<'s> Intake<'s> {
             new: there.is_none(),
             status: row.status,
             ancestors: org.ancestors.clone(),
-            has_owner: false,
+            owners: BTreeSet::new(),
             memberships: 0,
         };
         self.orgs.insert(row.id, intake);
@@ -336,6 +355,8 @@ impl<'s> Intake<'s> {
         }
         self.counts.organizations += 1;
         let id = org.id;
+        let other = org.parent_id.and_then(|parent| self.orgs_there.get(&parent).copied());
+        self.children_of_others.extend(other.map(|parent| (parent, id)));
         self.changes.push(Change::InsertOrg(org));
         self.changes.extend(claimed.map(|slug| Change::ClaimSlug { slug, org_id: id }));
         Ok(())
@@ -347,8 +368,8 @@ impl<'s> Intake<'s> {
         if role == Role::Owner && row.expires_at.is_some() {
             return Err(Precondition::OwnerCannotExpire.into());
         }
-        if self.memberships.insert(row.id, (row.org_id, row.usr_id)).is_some() {
-            return Err(DomainError::ImportConflict(IdType::Membership));
+        if self.memberships.insert(row.id, (row.org_id, row.usr_id, row.status)).is_some() {
+            return Err(twice(IdType::Membership));
         }
         let created_at = row.created_at.unwrap_or(self.now);
         let mem = Membership {
@@ -378,15 +399,16 @@ impl<'s> Intake<'s> {
         }
         // Rows come with their organization: one that is there already takes members by its own operations.
         if !org.new {
-            return Err(DomainError::ImportConflict(IdType::Organization));
+            let why = "is in the store already: its members come by the operations for members";
+            return Err(DomainError::ImportConflict { kind: IdType::Organization, why });
         }
         if let Some(before) = row.replaces {
-            let of_same = self.memberships.get(&before) == Some(&(row.org_id, row.usr_id)) && before != row.id;
-            if !of_same {
+            let ended = (row.org_id, row.usr_id, MembershipStatus::Revoked);
+            if self.memberships.get(&before) != Some(&ended) || before == row.id {
                 return Err(DomainError::NotFound(IdType::Membership));
             }
             if !self.replaced.insert(before) {
-                return Err(DomainError::ImportConflict(IdType::Membership));
+                return Err(DomainError::ImportConflict { kind: IdType::Membership, why: "is replaced by an earlier row already" });
             }
         }
         if mem.status != MembershipStatus::Revoked {
@@ -397,9 +419,8 @@ impl<'s> Intake<'s> {
                 return Err(DomainError::DuplicateMembership);
             }
         }
-        let user = self.users.get(&mem.usr_id).copied().or_else(|| self.users_there.get(&mem.usr_id).map(|user| user.status));
-        if role == Role::Owner && mem.status == MembershipStatus::Active && user != Some(UserStatus::Revoked) {
-            org.has_owner = true;
+        if role == Role::Owner && mem.status == MembershipStatus::Active {
+            org.owners.insert(mem.usr_id);
         }
         org.memberships += 1;
         self.counts.memberships += 1;
@@ -408,7 +429,10 @@ impl<'s> Intake<'s> {
     }
 
     fn every_org_has_an_owner(&self) -> Result<(), DomainError> {
-        let ownerless = |org: &&IntakeOrg| org.new && org.status != OrgStatus::Revoked && !org.has_owner;
+        // A suspended user is an owner still, as after `suspend_user`; a revoked one is none.
+        let status = |usr: &UserId| self.users.get(usr).copied().or_else(|| self.users_there.get(usr).map(|user| user.status));
+        let owned = |org: &IntakeOrg| org.owners.iter().any(|usr| status(usr) != Some(UserStatus::Revoked));
+        let ownerless = |org: &&IntakeOrg| org.new && org.status != OrgStatus::Revoked && !owned(org);
         match self.orgs.values().filter(ownerless).map(|org| org.line).min() {
             Some(line) => Err(at_line(line, Precondition::NoOwner.into())),
             None => Ok(()),
@@ -422,11 +446,15 @@ impl<'s> Intake<'s> {
 
     fn unchanged(&mut self, same: bool, kind: IdType) -> Result<(), DomainError> {
         if !same {
-            return Err(DomainError::ImportConflict(kind));
+            return Err(DomainError::ImportConflict { kind, why: "is in the store already, with other content" });
         }
         self.counts.unchanged += 1;
         Ok(())
     }
+}
+
+fn twice(kind: IdType) -> DomainError {
+    DomainError::ImportConflict { kind, why: "stands in the rows twice" }
 }
 
 /// Times that the file does not give are those of the row that is there.

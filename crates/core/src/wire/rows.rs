@@ -24,8 +24,7 @@ pub fn import_row(line: &Value) -> Result<ImportRow, DomainError> {
             updated_at: input.opt_time("updated_at")?,
         }),
         "organization" => {
-            input.opt_revision("revision")?;
-            ImportRow::Org(ImportOrg {
+            let org = ImportOrg {
                 id: input.id("id")?,
                 parent_id: input.opt_id("parent_id")?,
                 status: input.opt_word("status", STATUS, OrgStatus::parse)?.unwrap_or(OrgStatus::Active),
@@ -35,7 +34,9 @@ pub fn import_row(line: &Value) -> Result<ImportRow, DomainError> {
                 inherit_permissions: input.opt_bool("inherit_permissions")?.unwrap_or(true),
                 created_at: input.opt_time("created_at")?,
                 updated_at: input.opt_time("updated_at")?,
-            })
+            };
+            input.opt_revision("revision")?;
+            ImportRow::Org(org)
         }
         "membership" => ImportRow::Member(ImportMember {
             id: input.id("id")?,

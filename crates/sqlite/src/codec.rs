@@ -1,0 +1,270 @@
+//! From rows to entities. A stored value that does not have its form is an inconsistent row, never a panic.
+
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+use tenantry_core::{
+    Actor, ActorKind, Event, EventId, EventType, Id, Membership, MembershipId, MembershipStatus, Name, OrgId, OrgStatus, Organization,
+    OtherOwner, Role, Slug, Timestamp, User, UserId, UserStatus,
+};
+use uuid::Uuid;
+
+use crate::error::Failure;
+
+/// The columns of each table, in the order in which they are read here and bound in `apply`.
+pub(crate) const USER: &str = "id, status, display_name, revision, created_at, updated_at";
+pub(crate) const ORG: &str = "id, parent_id, ancestors, status, name, slug, cascade_permissions, inherit_permissions, revision, \
+    created_at, updated_at";
+pub(crate) const MEMBERSHIP: &str =
+    "id, usr_id, org_id, role_id, status, replaces, invited_by, removed_by, expires_at, created_at, updated_at";
+/// An event's organization and revision stand behind these, or `NULL` in their place.
+pub(crate) const EVENT: &str = "id, type, actor_type, actor_id, at, subject_ids, data";
+
+/// An id as it is stored.
+pub(crate) fn bytes(id: &impl Id) -> [u8; 16] {
+    id.as_uuid().into_bytes()
+}
+
+/// A count or revision as it is stored.
+pub(crate) fn integer(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A value does not have its form.
+struct Damaged;
+
+/// The values of a row, one after the other.
+struct Cells<'r> {
+    row: &'r Row<'r>,
+    next: usize,
+}
+
+impl<'r> Cells<'r> {
+    fn take<T>(&mut self, read: impl FnOnce(ValueRef<'r>) -> Option<T>) -> Result<T, Damaged> {
+        let value = self.row.get_ref(self.next).map_err(|_| Damaged)?;
+        self.next += 1;
+        read(value).ok_or(Damaged)
+    }
+
+    fn optional<T>(&mut self, read: impl FnOnce(ValueRef<'r>) -> Option<T>) -> Result<Option<T>, Damaged> {
+        self.take(|value| match value {
+            ValueRef::Null => Some(None),
+            value => read(value).map(Some),
+        })
+    }
+}
+
+fn id<I: Id>(value: ValueRef<'_>) -> Option<I> {
+    I::from_uuid(Uuid::from_slice(value.as_blob().ok()?).ok()?).ok()
+}
+
+fn ids<I: Id>(value: ValueRef<'_>) -> Option<Vec<I>> {
+    value.as_blob().ok()?.chunks(16).map(|bytes| id(ValueRef::Blob(bytes))).collect()
+}
+
+fn text(value: ValueRef<'_>) -> Option<&str> {
+    value.as_str().ok()
+}
+
+fn count(value: ValueRef<'_>) -> Option<u64> {
+    value.as_i64().ok()?.try_into().ok()
+}
+
+fn moment(value: ValueRef<'_>) -> Option<Timestamp> {
+    Timestamp::from_micros(value.as_i64().ok()?).ok()
+}
+
+fn flag(value: ValueRef<'_>) -> Option<bool> {
+    match value.as_i64().ok()? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+/// Reads a row whose first value is its id.
+fn reading<I: Id, T>(table: &str, row: &Row<'_>, read: impl FnOnce(&mut Cells<'_>) -> Result<T, Damaged>) -> Result<T, Failure> {
+    read(&mut Cells { row, next: 0 }).map_err(|Damaged| {
+        // The id itself may be what is damaged, so it is shown as far as it can be.
+        let id = row.get_ref(0).ok().and_then(|value| Uuid::from_slice(value.as_blob().ok()?).ok());
+        Failure::inconsistent(table, id.map_or_else(|| "unknown".to_owned(), |id| format!("{}_{}", I::KIND.prefix(), id.simple())))
+    })
+}
+
+pub(crate) fn user(row: &Row<'_>) -> Result<User, Failure> {
+    reading::<UserId, _>("user_account", row, |cells| {
+        Ok(User {
+            id: cells.take(id)?,
+            status: cells.take(|value| UserStatus::parse(text(value)?))?,
+            display_name: cells.optional(|value| Name::parse(text(value)?))?,
+            revision: cells.take(count)?,
+            created_at: cells.take(moment)?,
+            updated_at: cells.take(moment)?,
+        })
+    })
+}
+
+pub(crate) fn org(row: &Row<'_>) -> Result<Organization, Failure> {
+    reading::<OrgId, _>("organization", row, |cells| {
+        Ok(Organization {
+            id: cells.take(id)?,
+            parent_id: cells.optional(id)?,
+            ancestors: cells.take(ids)?,
+            status: cells.take(|value| OrgStatus::parse(text(value)?))?,
+            name: cells.optional(|value| Name::parse(text(value)?))?,
+            slug: cells.optional(|value| Slug::parse(text(value)?))?,
+            cascade_permissions: cells.take(flag)?,
+            inherit_permissions: cells.take(flag)?,
+            revision: cells.take(count)?,
+            created_at: cells.take(moment)?,
+            updated_at: cells.take(moment)?,
+        })
+    })
+}
+
+pub(crate) fn membership(row: &Row<'_>) -> Result<Membership, Failure> {
+    reading::<MembershipId, _>("membership", row, |cells| {
+        Ok(Membership {
+            id: cells.take(id)?,
+            usr_id: cells.take(id)?,
+            org_id: cells.take(id)?,
+            role: cells.take(|value| Role::from_id(id(value)?))?,
+            status: cells.take(|value| MembershipStatus::parse(text(value)?))?,
+            replaces: cells.optional(id)?,
+            invited_by: cells.optional(id)?,
+            removed_by: cells.optional(id)?,
+            expires_at: cells.optional(moment)?,
+            created_at: cells.take(moment)?,
+            updated_at: cells.take(moment)?,
+        })
+    })
+}
+
+pub(crate) fn event(row: &Row<'_>) -> Result<Event, Failure> {
+    reading::<EventId, _>("event", row, |cells| {
+        Ok(Event {
+            id: cells.take(id)?,
+            kind: cells.take(|value| EventType::parse(text(value)?))?,
+            actor: Actor {
+                kind: cells.take(|value| ActorKind::parse(text(value)?))?,
+                id: cells.optional(|value| text(value)?.parse().ok())?,
+            },
+            at: cells.take(moment)?,
+            subject_ids: cells.take(|value| serde_json::from_str(text(value)?).ok())?,
+            data: cells.take(|value| serde_json::from_str(text(value)?).ok())?,
+            org_id: cells.optional(id)?,
+            revision: cells.optional(count)?,
+        })
+    })
+}
+
+/// A slug's holder and the slug.
+pub(crate) fn holding(row: &Row<'_>) -> Result<(Slug, OrgId), Failure> {
+    reading::<OrgId, _>("organization_slug", row, |cells| {
+        let holder = cells.take(id)?;
+        Ok((cells.take(|value| Slug::parse(text(value)?))?, holder))
+    })
+}
+
+/// A user, and the revision of their row if there is one.
+pub(crate) fn other_owner(row: &Row<'_>) -> Result<OtherOwner, Failure> {
+    reading::<UserId, _>("membership", row, |cells| Ok(OtherOwner { usr_id: cells.take(id)?, revision: cells.optional(count)? }))
+}
+
+/// An id that stands alone.
+pub(crate) fn only_id<I: Id>(table: &str, row: &Row<'_>) -> Result<I, Failure> {
+    reading::<I, _>(table, row, |cells| cells.take(id))
+}
+
+/// A number that stands alone.
+pub(crate) fn only_count(table: &str, row: &Row<'_>) -> Result<u64, Failure> {
+    reading::<OrgId, _>(table, row, |cells| cells.take(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+    use tenantry_core::Refusal;
+
+    use super::*;
+
+    const ID: &str = "X'0196f3c21b7a7c3d9e4f5a6b7c8d9e0f'";
+    const HEX: &str = "0196f3c21b7a7c3d9e4f5a6b7c8d9e0f";
+
+    /// Reads the one row of `SELECT values`; each `#` stands for a well-formed id.
+    fn read<T>(read: fn(&Row<'_>) -> Result<T, Failure>, values: &str) -> Result<T, Refusal> {
+        let connection = Connection::open_in_memory().unwrap();
+        let mut statement = connection.prepare(&format!("SELECT {}", values.replace('#', ID))).unwrap();
+        let mut rows = statement.query([]).unwrap();
+        read(rows.next().unwrap().unwrap()).map_err(|failure| match failure {
+            Failure::Refused(refusal) => refusal,
+            Failure::Driver(error) => panic!("{error}"),
+        })
+    }
+
+    #[track_caller]
+    fn damaged<T: std::fmt::Debug>(values: &str, by: fn(&Row<'_>) -> Result<T, Failure>, table: &str, id: &str) {
+        let wanted = Refusal::Inconsistent { table: table.to_owned(), id: id.to_owned() };
+        assert_eq!(read(by, values).unwrap_err(), wanted, "{values}");
+    }
+
+    #[test]
+    fn well_formed_rows_are_read() {
+        assert_eq!(read(user, "#, 'active', NULL, 3, 0, 1").unwrap().revision, 3);
+        let org = read(org, &format!("#, #, X'{HEX}{HEX}', 'suspended', 'Acme', 'acme', 1, 0, 7, 0, 1")).unwrap();
+        assert_eq!((org.ancestors.len(), org.cascade_permissions, org.inherit_permissions), (2, true, false));
+        let role = format!("X'{}'", Role::Guest.id().as_uuid().simple());
+        let mem = read(membership, &format!("#, #, #, {role}, 'revoked', NULL, NULL, #, 5, 0, 1")).unwrap();
+        assert_eq!((mem.role, mem.expires_at), (Role::Guest, Timestamp::from_micros(5).ok()));
+        let event = read(
+            event,
+            &format!("#, 'user.created', 'user', 'usr_{HEX}', 0, '[\"usr_{HEX}\"]', '{{\"before\":{{}},\"after\":{{}}}}', NULL, NULL"),
+        );
+        assert_eq!(event.unwrap().subject_ids.len(), 1);
+    }
+
+    #[test]
+    fn a_value_without_its_form_names_table_and_row() {
+        let usr = format!("usr_{HEX}");
+        for values in [
+            "#, 'gone', NULL, 0, 0, 0",
+            "#, X'ff', NULL, 0, 0, 0",
+            "#, CAST(X'ff' AS TEXT), NULL, 0, 0, 0",
+            "#, 'active', '', 0, 0, 0",
+            "#, 'active', NULL, -1, 0, 0",
+            "#, 'active', NULL, 0, -1, 0",
+            "#, 'active', NULL, 0, 0, 253402300800000000",
+            "#, 'active', NULL, 0, 0, 1.5",
+            "#, 'active', NULL, 0, 0",
+        ] {
+            damaged(values, user, "user_account", &usr);
+        }
+        for values in ["'text', 'active', NULL, 0, 0, 0", "X'00', 'active', NULL, 0, 0, 0", "NULL, 'active', NULL, 0, 0, 0"] {
+            damaged(values, user, "user_account", "unknown");
+        }
+        damaged("zeroblob(16), 'active', NULL, 0, 0, 0", user, "user_account", "usr_00000000000000000000000000000000");
+    }
+
+    #[test]
+    fn every_table_tells_its_name() {
+        let (org_id, mem_id, aud_id) = (format!("org_{HEX}"), format!("mem_{HEX}"), format!("aud_{HEX}"));
+        for values in [
+            "#, NULL, X'00', 'active', NULL, NULL, 1, 1, 0, 0, 0",
+            "#, NULL, X'', 'active', NULL, 'No Slug', 1, 1, 0, 0, 0",
+            "#, NULL, X'', 'active', NULL, NULL, 2, 1, 0, 0, 0",
+            "#, X'00', X'', 'active', NULL, NULL, 1, 1, 0, 0, 0",
+        ] {
+            damaged(values, org, "organization", &org_id);
+        }
+        damaged("#, #, #, #, 'active', NULL, NULL, NULL, NULL, 0, 0", membership, "membership", &mem_id);
+        for values in [
+            "#, 'user.eaten', 'system', NULL, 0, '[]', '{\"before\":{},\"after\":{}}', NULL, NULL",
+            "#, 'user.created', 'nobody', NULL, 0, '[]', '{\"before\":{},\"after\":{}}', NULL, NULL",
+            "#, 'user.created', 'user', 'me', 0, '[]', '{\"before\":{},\"after\":{}}', NULL, NULL",
+            "#, 'user.created', 'system', NULL, 0, '[', '{\"before\":{},\"after\":{}}', NULL, NULL",
+            "#, 'user.created', 'system', NULL, 0, '[]', '{}', NULL, NULL",
+        ] {
+            damaged(values, event, "event", &aud_id);
+        }
+        damaged("#, 'A'", holding, "organization_slug", &org_id);
+    }
+}

@@ -1,0 +1,149 @@
+//! What reads answer, defined by `tenantry_core::State`.
+
+use rusqlite::params;
+use tenantry_core::{
+    Dump, Event, EventQuery, Expiry, Id, Membership, MembershipFilter, MembershipId, MembershipQuery, OrgId, OrgQuery, OrgStatus,
+    Organization, User, UserId, Window,
+};
+
+use crate::codec::{self, bytes, integer};
+use crate::error::Failure;
+use crate::session::Session;
+
+pub(crate) fn org(db: &Session, id: OrgId) -> Result<Option<Organization>, Failure> {
+    db.first(&db.sql.org_by_id, [bytes(&id)], codec::org)
+}
+
+pub(crate) fn membership(db: &Session, id: MembershipId) -> Result<Option<Membership>, Failure> {
+    db.first(&db.sql.membership_by_id, [bytes(&id)], codec::membership)
+}
+
+/// The user's row in the organization that is not revoked.
+pub(crate) fn current(db: &Session, org: OrgId, usr: UserId) -> Result<Option<Membership>, Failure> {
+    db.first(&db.sql.membership_current, [bytes(&org), bytes(&usr)], codec::membership)
+}
+
+/// The organization and all above it, root first; nothing when it does not exist.
+pub(crate) fn path(db: &Session, id: OrgId) -> Result<Vec<Organization>, Failure> {
+    let Some(last) = org(db, id)? else { return Ok(Vec::new()) };
+    let mut path = Vec::with_capacity(last.ancestors.len() + 1);
+    for id in &last.ancestors {
+        path.extend(org(db, *id)?);
+    }
+    path.push(last);
+    Ok(path)
+}
+
+pub(crate) fn users(db: &Session, ids: Vec<UserId>) -> Result<Vec<User>, Failure> {
+    each(db, ids, |id| db.first(&db.sql.user_by_id, [bytes(&id)], codec::user))
+}
+
+pub(crate) fn orgs(db: &Session, query: OrgQuery) -> Result<Option<Vec<Organization>>, Failure> {
+    match query {
+        OrgQuery::Ids(ids) => each(db, ids, |id| org(db, id)).map(Some),
+        OrgQuery::Slug(slug) => db.rows(&db.sql.org_by_slug, [slug.as_str()], codec::org).map(Some),
+        OrgQuery::Path(id) => db.at_one_moment(|| path(db, id)).map(Some),
+        OrgQuery::Children { parent, window } => {
+            of_org(db, parent, || db.rows(&db.sql.children, params![bytes(&parent), behind(window), window.fetch], codec::org))
+        }
+        OrgQuery::All { status, contains, window } => {
+            let status = status.map(OrgStatus::as_str);
+            db.rows(&db.sql.all_orgs, params![status, contains, behind(window), window.fetch], codec::org).map(Some)
+        }
+    }
+}
+
+pub(crate) fn memberships(db: &Session, query: MembershipQuery) -> Result<Option<Vec<Membership>>, Failure> {
+    match query {
+        MembershipQuery::Ids(ids) => each(db, ids, |id| membership(db, id)).map(Some),
+        MembershipQuery::Current { org, usr } => Ok(Some(current(db, org, usr)?.into_iter().collect())),
+        MembershipQuery::Siblings(id) => db.at_one_moment(|| siblings(db, id)).map(Some),
+        MembershipQuery::OfOrg { org, filter, window } => of_org(db, org, || part(db, &db.sql.members, &org, filter, window)),
+        MembershipQuery::OfUser { usr, filter, window } => part(db, &db.sql.memberships_of_user, &usr, filter, window).map(Some),
+    }
+}
+
+pub(crate) fn count_members(db: &Session, org: OrgId, filter: Option<MembershipFilter>) -> Result<Option<u64>, Failure> {
+    let (status, after, not_after) = predicate(filter);
+    of_org(db, org, || {
+        let bound = params![bytes(&org), status, after, not_after];
+        let count = db.first(&db.sql.count_members, bound, |row| codec::only_count("membership", row))?;
+        Ok(count.unwrap_or_default())
+    })
+}
+
+pub(crate) fn events(db: &Session, query: &EventQuery) -> Result<Option<Vec<Event>>, Failure> {
+    match *query {
+        EventQuery::OfOrg { org, after, fetch } => {
+            of_org(db, org, || db.rows(&db.sql.events_of_org, params![bytes(&org), integer(after), fetch], codec::event))
+        }
+        EventQuery::Id(id) => db.rows(&db.sql.event_by_id, [bytes(&id)], codec::event).map(Some),
+    }
+}
+
+pub(crate) fn dump(db: &Session) -> Result<Dump, Failure> {
+    db.at_one_moment(|| {
+        let mut events = db.rows(&db.sql.dump_events, [], codec::event)?;
+        events.extend(db.rows(&db.sql.dump_store_events, [], codec::event)?);
+        Ok(Dump::new(
+            db.rows(&db.sql.dump_users, [], codec::user)?,
+            db.rows(&db.sql.dump_orgs, [], codec::org)?,
+            db.rows(&db.sql.dump_slugs, [], codec::holding)?,
+            db.rows(&db.sql.dump_memberships, [], codec::membership)?,
+            events,
+        ))
+    })
+}
+
+/// The rows with these ids, as of one moment, in order of id and each once.
+fn each<I: Id, T>(db: &Session, mut ids: Vec<I>, read: impl Fn(I) -> Result<Option<T>, Failure>) -> Result<Vec<T>, Failure> {
+    ids.sort_unstable();
+    ids.dedup();
+    let look_up = || ids.iter().filter_map(|id| read(*id).transpose()).collect();
+    // One statement is one moment by itself.
+    if ids.len() > 1 { db.at_one_moment(look_up) } else { look_up() }
+}
+
+/// What an organization has; nothing when it does not exist.
+fn of_org<T>(db: &Session, org: OrgId, read: impl FnOnce() -> Result<T, Failure>) -> Result<Option<T>, Failure> {
+    db.at_one_moment(|| {
+        let there = db.first(&db.sql.org_revision, [bytes(&org)], |_| Ok(()))?;
+        there.map(|()| read()).transpose()
+    })
+}
+
+fn siblings(db: &Session, id: MembershipId) -> Result<Vec<Membership>, Failure> {
+    match membership(db, id)? {
+        Some(mem) => db.rows(&db.sql.membership_siblings, [bytes(&mem.usr_id), bytes(&mem.org_id)], codec::membership),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// A part of the memberships of an organization or user.
+fn part(
+    db: &Session,
+    sql: &str,
+    owner: &impl Id,
+    filter: Option<MembershipFilter>,
+    window: Window<MembershipId>,
+) -> Result<Vec<Membership>, Failure> {
+    let (status, after, not_after) = predicate(filter);
+    db.rows(sql, params![bytes(owner), status, after, not_after, behind(window), window.fetch], codec::membership)
+}
+
+/// The id behind which a list starts; the empty blob is below every id.
+fn behind<I: Id>(window: Window<I>) -> Vec<u8> {
+    window.after.map_or_else(Vec::new, |id| bytes(&id).to_vec())
+}
+
+/// The stored status, the moment behind which the end must lie, and the moment that it must not lie behind.
+fn predicate(filter: Option<MembershipFilter>) -> (Option<&'static str>, Option<i64>, Option<i64>) {
+    match filter {
+        None => (None, None, None),
+        Some(MembershipFilter { stored, expiry }) => match expiry {
+            None => (Some(stored.as_str()), None, None),
+            Some(Expiry::After(now)) => (Some(stored.as_str()), Some(now.as_micros()), None),
+            Some(Expiry::NotAfter(now)) => (Some(stored.as_str()), None, Some(now.as_micros())),
+        },
+    }
+}

@@ -1,0 +1,183 @@
+//! A connection with the statements that run on it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Params, Row};
+use tenantry_core::BackendError;
+
+use crate::error::{Failure, Place};
+use crate::statements::Statements;
+
+/// A connection, the statements rendered for it, and where it leads.
+#[derive(Debug)]
+pub(crate) struct Session {
+    connection: Connection,
+    pub(crate) sql: Arc<Statements>,
+    place: Arc<Place>,
+}
+
+/// What is prepared without naming a table, such as `COMMIT`.
+const PLAIN_STATEMENTS: usize = 16;
+
+impl Session {
+    pub(crate) fn open(place: Arc<Place>, sql: Arc<Statements>, flags: OpenFlags, busy_timeout: Duration) -> Result<Self, BackendError> {
+        // Each connection is used by one thread at a time, so SQLite's own mutex would be locked in vain.
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = match &*place {
+            Place::Memory => Connection::open_in_memory_with_flags(flags),
+            Place::File(path) => Connection::open_with_flags(literal(path), flags),
+        };
+        let session = match opened {
+            Ok(connection) => Self { connection, sql, place },
+            Err(error) => return Err(Failure::Driver(error).at(&place)),
+        };
+        session.configure(busy_timeout).map_err(|failure| session.explain(failure))?;
+        Ok(session)
+    }
+
+    fn configure(&self, busy_timeout: Duration) -> Result<(), Failure> {
+        // SQLite counts milliseconds in 32 bits.
+        let busy_timeout = busy_timeout.min(Duration::from_millis(i32::MAX.unsigned_abs().into()));
+        self.connection.busy_timeout(busy_timeout)?;
+        self.connection.pragma_update(None, "foreign_keys", true)?;
+        // Otherwise, once somebody has run ANALYZE, SQLite plans statements anew for the values that are bound to them.
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        self.connection.set_prepared_statement_cache_capacity(Statements::COUNT + PLAIN_STATEMENTS);
+        Ok(())
+    }
+
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The failure as callers see it.
+    pub(crate) fn explain(&self, failure: Failure) -> BackendError {
+        failure.at(&self.place)
+    }
+
+    /// Runs a statement that answers no rows; says how many it changed.
+    pub(crate) fn run(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
+        self.connection.prepare_cached(sql)?.execute(params)
+    }
+
+    /// The first row.
+    pub(crate) fn first<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> Result<T, Failure>,
+    ) -> Result<Option<T>, Failure> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        rows.next()?.map(read).transpose()
+    }
+
+    /// Every row.
+    pub(crate) fn rows<T>(&self, sql: &str, params: impl Params, read: impl Fn(&Row<'_>) -> Result<T, Failure>) -> Result<Vec<T>, Failure> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(read(row)?);
+        }
+        Ok(found)
+    }
+
+    /// The answer to a yes or no.
+    pub(crate) fn holds(&self, sql: &str, params: impl Params) -> Result<bool, Failure> {
+        Ok(self.connection.prepare_cached(sql)?.query_row(params, |row| row.get(0))?)
+    }
+
+    /// Several reads that see one moment. Where a transaction is under way they see it already.
+    pub(crate) fn at_one_moment<T>(&self, read: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        if !self.connection.is_autocommit() {
+            return read();
+        }
+        self.run("BEGIN", [])?;
+        let _end = Transaction(self);
+        read()
+    }
+
+    /// A transaction that takes the write lock at once, so that what it reads stays so until it writes.
+    pub(crate) fn begin(&self) -> Result<Transaction<'_>, rusqlite::Error> {
+        self.run("BEGIN IMMEDIATE", [])?;
+        Ok(Transaction(self))
+    }
+}
+
+#[cfg(test)]
+impl Session {
+    /// A database in memory with our tables under this prefix.
+    pub(crate) fn scratch(prefix: &str) -> Self {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let session = Self::open(Arc::new(Place::Memory), Arc::new(Statements::new(prefix)), flags, Duration::ZERO).unwrap();
+        crate::migrations::run(&session, &tenantry_core::source::ManualClock::new(tenantry_core::Timestamp::MIN)).unwrap();
+        session
+    }
+
+    /// For what some versions of rusqlite ask more for than others.
+    pub(crate) const fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
+/// A path that SQLite takes as it is: it gives a meaning to some names that are not absolute.
+fn literal(path: &Path) -> std::path::PathBuf {
+    if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) }
+}
+
+/// A transaction under way, undone unless it is committed.
+#[derive(Debug)]
+pub(crate) struct Transaction<'s>(&'s Session);
+
+impl Transaction<'_> {
+    pub(crate) fn commit(self) -> Result<(), rusqlite::Error> {
+        self.0.run("COMMIT", []).map(drop)
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        // After a COMMIT, and after some failures, there is nothing left to undo. Where even this fails, the next BEGIN does too
+        // and says why.
+        if !self.0.connection.is_autocommit() {
+            drop(self.0.run("ROLLBACK", []));
+        }
+    }
+}
+
+/// A part of a transaction, undone unless it is kept.
+#[derive(Debug)]
+pub(crate) struct Savepoint<'s> {
+    session: &'s Session,
+    kept: bool,
+}
+
+impl<'s> Savepoint<'s> {
+    pub(crate) fn set(session: &'s Session) -> Result<Self, rusqlite::Error> {
+        session.run("SAVEPOINT job", [])?;
+        Ok(Self { session, kept: false })
+    }
+
+    pub(crate) fn keep(mut self) -> Result<(), rusqlite::Error> {
+        self.session.run("RELEASE job", [])?;
+        self.kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for Savepoint<'_> {
+    fn drop(&mut self) {
+        // A failure that took the whole transaction back took the savepoint with it; the writer looks for that.
+        if !self.kept && !self.session.connection.is_autocommit() {
+            drop(self.session.run("ROLLBACK TO job", []).and_then(|_| self.session.run("RELEASE job", [])));
+        }
+    }
+}
