@@ -100,3 +100,18 @@ pub(crate) fn other() -> BackendError {
 pub(crate) fn unreadable(table: &'static str, id: impl std::fmt::Display, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Failure {
     Failure::Failed(BackendError::inconsistent(table, id).caused_by(cause))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_operator_can_mend_is_named() {
+        let told: Vec<String> = ["53100", "53300", "53200", "25006", "42501", "28P01", "3D000", "42P01", "57014", "55P03", "XX000"]
+            .into_iter()
+            .map(from_sqlstate)
+            .map(|error| format!("{}: {error}", error.code()))
+            .collect();
+        insta::assert_snapshot!(told.join("\n"));
+    }
+}

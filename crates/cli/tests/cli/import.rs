@@ -54,7 +54,14 @@ const CASES: &[Case] = &[
         named: &[1, 3, 4],
         says: "expected value",
     },
-    Case { name: "duplicate id", lines: &[USER, ORG, OWNER, USER], exit: 1, code: "conflict.import", named: &[4], says: "already" },
+    Case {
+        name: "duplicate id",
+        lines: &[USER, ORG, OWNER, USER],
+        exit: 1,
+        code: "conflict.import",
+        named: &[4],
+        says: "in the rows twice",
+    },
     Case { name: "missing owner", lines: &[USER, ORG], exit: 1, code: "precondition.no_owner", named: &[2], says: "no active owner" },
     Case {
         name: "unknown role",
