@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::entity::{Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus};
+use crate::error::{BackendError, BackendKind};
 use crate::event::Event;
 use crate::id::{MembershipId, OrgId, UserId};
 use crate::time::Timestamp;
@@ -27,7 +28,7 @@ pub struct Plan {
     pub progress: Option<Progress>,
 }
 
-/// Told how far a long write has come.
+/// Told how far a long write has come. After a conflict the write begins anew, and so does the telling. It must not panic.
 pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
 
 impl Plan {
@@ -55,7 +56,7 @@ impl fmt::Debug for Plan {
 
 /// A fact that the decision relied on. A store takes the row, compares, and moves the revision where asked; a
 /// mismatch means that the command must be decided again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Guard {
     /// The user's row, by its revision, or that there is none.
     User {
@@ -68,7 +69,10 @@ pub enum Guard {
     },
     /// Rows are about to appear for users whose ids were not made here: nobody who relies on the absence of a user's
     /// row may be under way.
-    NewUsers,
+    NewUsers {
+        /// Those of them whose rows will not be active: they have no membership, ended ones included.
+        without_memberships: Vec<UserId>,
+    },
     /// The organization's row, by its revision.
     Org {
         /// Which.
@@ -178,6 +182,21 @@ pub enum UniqueKey {
     CurrentMembership,
     /// A row with that id is there.
     Id,
+}
+
+impl From<Refusal> for BackendError {
+    /// What a refusal means where deciding again is no remedy: under the lock that the plan was decided under.
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Inconsistent { table, id } => Self::inconsistent(table, id),
+            Refusal::Unique(UniqueKey::Id) => {
+                Self::new(BackendKind::Other, "a row with the id drawn for a new one is there already: the source of ids repeats itself")
+            }
+            Refusal::Conflict | Refusal::Unique(UniqueKey::OrgSlug | UniqueKey::CurrentMembership) => {
+                Self::new(BackendKind::Other, "what was decided does not fit the rows that it was decided over")
+            }
+        }
+    }
 }
 
 /// Why a plan was not applied. Nothing of it was.

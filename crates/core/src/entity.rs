@@ -135,7 +135,13 @@ impl Organization {
 
 /// True when the organization that ends this path, and all above it, are active (spec/organizations.md).
 pub fn is_live(path: &[Organization]) -> bool {
-    !path.is_empty() && path.iter().all(|org| org.status == OrgStatus::Active)
+    are_live(path.iter().map(|org| org.status))
+}
+
+/// The same over the statuses alone.
+pub fn are_live(path: impl IntoIterator<Item = OrgStatus>) -> bool {
+    let mut path = path.into_iter().peekable();
+    path.peek().is_some() && path.all(|status| status == OrgStatus::Active)
 }
 
 /// A user's place in an organization. A change of role ends one row and begins the next, which [`replaces`](Self::replaces) it.

@@ -36,7 +36,7 @@ pub use decide::{
     UpdateMembership, UpdateOrg,
 };
 pub use engine::Engine;
-pub use entity::{Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus, is_live};
+pub use entity::{Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus, are_live, is_live};
 pub use error::{BackendError, BackendKind, DomainError, Error, Precondition};
 pub use event::{Actor, ActorKind, Event, EventData, EventType, Fields};
 pub use id::{AnyId, EventId, Id, IdError, IdType, MembershipId, OrgId, RoleId, UserId};

@@ -12,8 +12,8 @@
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use tenantry_core::{
-    Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId,
-    OrgQuery, Organization, Refusal, Sources, State, User, UserId,
+    Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery,
+    Organization, Sources, State, User, UserId,
 };
 
 /// A store in memory. Clones share the state; it is gone with the last of them.
@@ -46,7 +46,7 @@ impl Backend for Memory {
     async fn execute<J: Job>(&self, mut job: J) -> Result<J, Error> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let plan = job.decide(&state.load(job.spec()))?;
-        state.apply(&plan).map_err(refused)?;
+        state.apply(&plan).map_err(BackendError::from)?;
         Ok(job)
     }
 
@@ -72,13 +72,5 @@ impl Backend for Memory {
 
     async fn dump(&self) -> Result<Dump, BackendError> {
         Ok(self.read().dump())
-    }
-}
-
-/// Under the lock a plan always fits the state that it was decided over; a refusal means that the two disagree.
-fn refused(refusal: Refusal) -> BackendError {
-    match refusal {
-        Refusal::Inconsistent { table, id } => BackendError::inconsistent(table, id),
-        Refusal::Conflict | Refusal::Unique(_) => BackendError::new(BackendKind::Other, "a plan did not fit the state it was decided over"),
     }
 }

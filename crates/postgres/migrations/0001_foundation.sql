@@ -48,7 +48,7 @@ CREATE TABLE {s}membership (
     CONSTRAINT membership_pkey PRIMARY KEY (org_id, id)
 );
 CREATE UNIQUE INDEX membership_current ON {s}membership (org_id, usr_id) WHERE status <> 'revoked';
-CREATE INDEX membership_id ON {s}membership (id);
+CREATE UNIQUE INDEX membership_id ON {s}membership (id);
 CREATE INDEX membership_user ON {s}membership (usr_id, id);
 CREATE INDEX membership_owner ON {s}membership (org_id, id) WHERE status = 'active' AND role_id = '{owner}';
 
@@ -64,7 +64,7 @@ CREATE TABLE {s}event (
     data        text COLLATE "C" NOT NULL,
     CONSTRAINT event_pkey PRIMARY KEY (org_id, revision)
 );
-CREATE INDEX event_id ON {s}event (id);
+CREATE UNIQUE INDEX event_id ON {s}event (id);
 
 -- Events that belong to no organization.
 CREATE TABLE {s}store_event (
@@ -77,11 +77,23 @@ CREATE TABLE {s}store_event (
     data        text COLLATE "C" NOT NULL
 );
 
--- Takes the rows that a plan guards, users first and each kind in order of id, without comparing anything.
-CREATE FUNCTION {s}lock_v1(users uuid[], orgs uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+-- A row that is not there cannot be taken. Whoever relies on the absence of a user's row shares a lock of this schema
+-- (presence 1), and whoever brings rows for ids that may be in use already has it alone (2). It comes before any row.
+CREATE FUNCTION {s}lock_presence_v1(presence integer) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF presence = 1 THEN
+        PERFORM pg_advisory_xact_lock_shared(1952804449, '{s}user_account'::regclass::oid::integer);
+    ELSIF presence = 2 THEN
+        PERFORM pg_advisory_xact_lock(1952804449, '{s}user_account'::regclass::oid::integer);
+    END IF;
+END $$;
+
+-- Takes what a plan guards, in the order in which `apply_v1` does: presence, users, organizations, each kind by id.
+CREATE FUNCTION {s}lock_v1(presence integer, users uuid[], orgs uuid[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     one uuid;
 BEGIN
+    PERFORM {s}lock_presence_v1(presence);
     FOREACH one IN ARRAY users LOOP
         UPDATE {s}user_account SET revision = revision WHERE id = one;
     END LOOP;
@@ -100,6 +112,11 @@ DECLARE
     n bigint;
     told text;
 BEGIN
+    IF guards @> '[{"k": "new_users"}]' THEN
+        PERFORM {s}lock_presence_v1(2);
+    ELSIF guards @> '[{"k": "no_user"}]' THEN
+        PERFORM {s}lock_presence_v1(1);
+    END IF;
     FOR i IN 0 .. jsonb_array_length(guards) - 1 LOOP
         g := guards -> i;
         CASE g ->> 'k'
@@ -114,12 +131,12 @@ BEGIN
             GET DIAGNOSTICS n = ROW_COUNT;
             IF n <> 1 THEN RAISE EXCEPTION USING ERRCODE = 'TN001'; END IF;
         WHEN 'no_user' THEN
-            -- A row that is not there cannot be taken; whoever brings rows for foreign ids takes the same lock, see `new_users`.
-            PERFORM pg_advisory_xact_lock_shared(1952804449, 1);
             PERFORM FROM {s}user_account u WHERE u.id = (g ->> 'id')::uuid;
             IF FOUND THEN RAISE EXCEPTION USING ERRCODE = 'TN001'; END IF;
         WHEN 'new_users' THEN
-            PERFORM pg_advisory_xact_lock(1952804449, 1);
+            PERFORM FROM jsonb_array_elements_text(g -> 'without_memberships') x
+                WHERE EXISTS (SELECT FROM {s}membership m WHERE m.usr_id = x.value::uuid);
+            IF FOUND THEN RAISE EXCEPTION USING ERRCODE = 'TN001'; END IF;
         END CASE;
     END LOOP;
 

@@ -17,11 +17,29 @@ use crate::statements::Statements;
 /// The most changes of one call: a longer plan is written in several, inside one transaction.
 pub(crate) const CHUNK: usize = 500;
 
+/// How a plan relies on whether rows of users are there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Presence {
+    #[default]
+    Free = 0,
+    /// It relies on the absence of some.
+    Relied = 1,
+    /// It brings some whose ids may be in use.
+    Changed = 2,
+}
+
 /// What writing came to.
-pub(crate) type Applied = Result<(), Refusal>;
+#[derive(Debug)]
+pub(crate) enum Applied {
+    Done,
+    /// Nothing was written.
+    Refused(Refusal),
+    /// Nothing was written: this is another server process than the one that loaded.
+    Moved,
+}
 
 /// Writes the plan. A plan of more than [`CHUNK`] changes takes several calls, so the caller must hold a transaction.
-pub(crate) async fn apply(sql: &Statements, conn: &mut PgConnection, plan: &Plan) -> Result<Applied, Failure> {
+pub(crate) async fn apply(sql: &Statements, conn: &mut PgConnection, plan: &Plan, backend_pid: i32) -> Result<Applied, Failure> {
     let at = plan.at.unwrap_or(Timestamp::MIN);
     let mut guards: Vec<GuardRow> = plan.guards.iter().map(guard_row).collect();
     let mut changes = plan.changes.chunks(CHUNK).peekable();
@@ -31,24 +49,30 @@ pub(crate) async fn apply(sql: &Statements, conn: &mut PgConnection, plan: &Plan
         // Events follow when the last change is written.
         let told = if changes.peek().is_none() { events.next().unwrap_or_default() } else { &[] };
         let told: Vec<EventRow> = told.iter().map(event_row).collect::<Result<_, _>>()?;
-        let answer =
-            sql.apply.query().bind(json(&guards)?).bind(PgMoment(at)).bind(json(&rows)?).bind(json(&told)?).fetch_one(&mut *conn).await?;
-        if let Some(refusal) = refused(answer.try_get(0)?)? {
-            return Ok(Err(refusal));
+        let call = sql.apply.query().bind(json(&guards)?).bind(PgMoment(at)).bind(json(&rows)?).bind(json(&told)?);
+        let answer = understood(call.bind(backend_pid).fetch_one(&mut *conn).await?.try_get(0)?)?;
+        if !matches!(answer, Applied::Done) {
+            return Ok(answer);
         }
         if let Some(progress) = &plan.progress {
             progress(u64::try_from(rows.len() + told.len()).unwrap_or(u64::MAX));
         }
         guards.clear();
         if changes.peek().is_none() && events.peek().is_none() {
-            return Ok(Ok(()));
+            return Ok(Applied::Done);
         }
     }
 }
 
-/// Takes the rows that a plan guards, in its order, so that nobody else changes them until the transaction ends.
-pub(crate) async fn lock(sql: &Statements, conn: &mut PgConnection, users: &[Uuid], orgs: &[Uuid]) -> Result<(), Failure> {
-    sql.lock.query().bind(users).bind(orgs).execute(conn).await?;
+/// Takes what a plan guards, so that nobody else changes it until the transaction ends. Ids come in ascending order.
+pub(crate) async fn lock(
+    sql: &Statements,
+    conn: &mut PgConnection,
+    presence: Presence,
+    users: &[Uuid],
+    orgs: &[Uuid],
+) -> Result<(), Failure> {
+    sql.lock.query().bind(presence as i32).bind(users).bind(orgs).execute(conn).await?;
     Ok(())
 }
 
@@ -56,21 +80,24 @@ fn json(rows: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string(rows).map_err(|cause| other().caused_by(cause).into())
 }
 
-fn refused(answer: &str) -> Result<Option<Refusal>, Failure> {
+fn understood(answer: &str) -> Result<Applied, Failure> {
     let unknown = || BackendError::new(BackendKind::Schema, "the database's function `apply_v1` is not the one that this program knows");
-    Ok(match answer.split_once(':') {
-        None if answer == "ok" => None,
-        None if answer == "conflict" => Some(Refusal::Conflict),
-        Some(("unique", "organization_slug_pkey")) => Some(Refusal::Unique(UniqueKey::OrgSlug)),
-        Some(("unique", "membership_current")) => Some(Refusal::Unique(UniqueKey::CurrentMembership)),
-        Some(("unique", "event_pkey")) => Some(Refusal::Inconsistent { table: "event".to_owned(), id: "unknown".to_owned() }),
-        Some(("unique", _)) => Some(Refusal::Unique(UniqueKey::Id)),
+    let refusal = match answer.split_once(':') {
+        None if answer == "ok" => return Ok(Applied::Done),
+        None if answer == "moved" => return Ok(Applied::Moved),
+        None if answer == "conflict" => Refusal::Conflict,
+        Some(("unique", "organization_slug_pkey")) => Refusal::Unique(UniqueKey::OrgSlug),
+        Some(("unique", "membership_current")) => Refusal::Unique(UniqueKey::CurrentMembership),
+        // Under guards that held, the next revision is free.
+        Some(("unique", "event_pkey")) => Refusal::Inconsistent { table: "event".to_owned(), id: "unknown".to_owned() },
+        Some(("unique", _)) => Refusal::Unique(UniqueKey::Id),
         Some(("inconsistent", row)) => {
             let (table, id) = row.split_once(':').ok_or_else(unknown)?;
-            Some(Refusal::Inconsistent { table: table.to_owned(), id: id.to_owned() })
+            Refusal::Inconsistent { table: table.to_owned(), id: id.to_owned() }
         }
         _ => return Err(unknown().into()),
-    })
+    };
+    Ok(Applied::Refused(refusal))
 }
 
 /// A value that is written as its text.
@@ -97,12 +124,14 @@ enum GuardRow {
     Org { id: Text<Uuid>, revision: u64, events: u64 },
     User { id: Text<Uuid>, revision: u64, advance: u8 },
     NoUser { id: Text<Uuid> },
-    NewUsers,
+    NewUsers { without_memberships: Vec<Text<Uuid>> },
 }
 
 fn guard_row(guard: &Guard) -> GuardRow {
     match guard {
-        Guard::NewUsers => GuardRow::NewUsers,
+        Guard::NewUsers { without_memberships } => {
+            GuardRow::NewUsers { without_memberships: without_memberships.iter().map(uuid).collect() }
+        }
         Guard::User { id, revision: None, advance: _ } => GuardRow::NoUser { id: uuid(id) },
         Guard::User { id, revision: Some(revision), advance } => {
             GuardRow::User { id: uuid(id), revision: *revision, advance: u8::from(*advance) }

@@ -44,7 +44,8 @@ impl From<sqlx::Error> for Failure {
             sqlx::Error::Database(database) => match database.code().as_deref() {
                 Some("40001" | "40P01") => Self::Raced(error),
                 // Class 08, and what a server says that is going away.
-                Some("57P01" | "57P02" | "57P03" | "57P05") => Self::Lost(error),
+                // Among them `cached plan must not change result type`, after a migration: another connection prepares anew.
+                Some("57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "0A000") => Self::Lost(error),
                 Some(code) if code.starts_with("08") => Self::Lost(error),
                 Some(code) => Self::Failed(from_sqlstate(code).caused_by(error)),
                 None => Self::Failed(other().caused_by(error)),
@@ -77,6 +78,7 @@ fn from_sqlstate(code: &str) -> BackendError {
         "42P01" | "42883" | "42703" | "3F000" => {
             (BackendKind::Schema, "a table or function is missing: run the migrations, `tenantry migrate run`")
         }
+        "25P04" => (BackendKind::Retryable, "the transaction took longer than the server allows"),
         "57014" => (BackendKind::Retryable, "the statement was cancelled, by a time limit or an operator"),
         "55P03" => (BackendKind::Retryable, "a lock was not to be had in time"),
         _ => return other(),

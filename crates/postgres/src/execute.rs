@@ -5,16 +5,17 @@
 //! first, inside a transaction: repeated optimism collapses where many write to one organization.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, PgConnection};
-use tenantry_core::{BackendError, Error, Guard, Job, LoadSpec, OrgId, Plan, Refusal};
+use tenantry_core::{BackendError, Error, Guard, Job, LoadSpec, OrgId, Plan, Refusal, UniqueKey};
 use uuid::Uuid;
 
-use crate::apply::{CHUNK, apply, lock};
-use crate::error::{Failure, retryable, unavailable};
+use crate::apply::{Applied, CHUNK, Presence, apply, lock};
+use crate::error::{Failure, other, retryable, unavailable};
 use crate::load::{Loaded, load};
 use crate::{Postgres, lost};
 
@@ -62,9 +63,10 @@ impl Postgres {
     pub(crate) async fn drive(&self, job: &mut dyn Job) -> Result<(), Error> {
         let mut session = self.session();
         // An import is read and written in several statements.
-        let mut rows =
-            Rows { needs_transaction: self.transaction_per_command || matches!(job.spec(), LoadSpec::Ids(_)), ..Rows::default() };
+        let always = self.transaction_per_command || self.split.load(Ordering::Relaxed) || matches!(job.spec(), LoadSpec::Ids(_));
+        let mut rows = Rows { needs_transaction: always, ..Rows::default() };
         rows.orgs.extend(job.spec().org_hint().filter(|org| self.hot.contains(*org)).map(|org| org.as_uuid()));
+        let mut id_taken = false;
         for attempt in 0..ATTEMPTS {
             let lock_first = rows.needs_transaction || !rows.orgs.is_empty() || attempt >= OPTIMISTIC;
             let step = if lock_first {
@@ -81,6 +83,12 @@ impl Postgres {
                     }
                 }
                 Step::LockFirst(guarded) => rows.extend(guarded),
+                // Decided anew, an import finds the row and says so; ids drawn for new rows stay as they are.
+                Step::IdTaken(_) if id_taken => return Err(BackendError::from(Refusal::Unique(UniqueKey::Id)).into()),
+                Step::IdTaken(guarded) => {
+                    id_taken = true;
+                    rows.extend(guarded);
+                }
             }
         }
         Err(retryable().into())
@@ -101,9 +109,13 @@ impl Postgres {
         if guarded.needs_transaction || (first && plan.guarded_orgs().any(|org| self.hot.contains(org))) {
             return Ok(Step::LockFirst(guarded));
         }
-        match apply(&self.statements, session.conn().await?, &plan).await {
-            Ok(Ok(())) => Ok(Step::Done),
-            Ok(Err(refusal)) => again(refusal, guarded),
+        match apply(&self.statements, session.conn().await?, &plan, backend_pid).await {
+            Ok(Applied::Done) => Ok(Step::Done),
+            Ok(Applied::Refused(refusal)) => again(refusal, guarded),
+            Ok(Applied::Moved) => {
+                self.split.store(true, Ordering::Relaxed);
+                Ok(Step::LockFirst(Rows { needs_transaction: true, ..guarded }))
+            }
             Err(Failure::Raced(_)) => Ok(Step::Conflict(guarded)),
             Err(Failure::Failed(error)) => Err(error.into()),
             Err(Failure::Lost(source)) => find_out(session, &plan, backend_pid, source).await,
@@ -111,15 +123,17 @@ impl Postgres {
     }
 
     async fn locked(&self, session: &mut Session<'_>, job: &mut dyn Job, rows: &Rows) -> Result<Step, Error> {
-        let mut begun = session.conn().await?.begin().await.map_err(Failure::from);
+        // Whatever the session's default: after waiting for a row, the load must see what was committed meanwhile.
+        const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+        let mut begun = session.conn().await?.begin_with(BEGIN).await.map_err(Failure::from);
         if begun.as_ref().is_err_and(Failure::is_lost) {
             drop(begun);
-            begun = session.renew().await?.begin().await.map_err(Failure::from);
+            begun = session.renew().await?.begin_with(BEGIN).await.map_err(Failure::from);
         }
         // On every way out but COMMIT, dropping the transaction rolls it back.
         let mut tx = begun.map_err(Failure::into_backend)?;
         let (users, orgs): (Vec<Uuid>, Vec<Uuid>) = (rows.users.iter().copied().collect(), rows.orgs.iter().copied().collect());
-        let loaded = match lock(&self.statements, &mut tx, &users, &orgs).await {
+        let loaded = match lock(&self.statements, &mut tx, rows.presence, &users, &orgs).await {
             Ok(()) => load(&self.statements, &mut tx, job.spec()).await,
             Err(failure) => Err(failure),
         };
@@ -132,16 +146,23 @@ impl Postgres {
         if plan.is_empty() {
             return Ok(Step::Done);
         }
-        match apply(&self.statements, &mut tx, &plan).await {
-            Ok(Ok(())) => {}
-            Ok(Err(refusal)) => return again(refusal, Rows::of(&plan)),
-            Err(Failure::Raced(_)) => return Ok(Step::LockFirst(Rows::of(&plan))),
+        // Rows are taken in one order. With some of them in hand already, and one of an earlier place missing, two commands
+        // could wait for each other: begin again with all of them.
+        let wanted = Rows::of(&plan);
+        if rows.holds_any() && !rows.hold(&wanted) {
+            return Ok(Step::LockFirst(wanted));
+        }
+        match apply(&self.statements, &mut tx, &plan, backend_pid).await {
+            Ok(Applied::Done) => {}
+            Ok(Applied::Refused(refusal)) => return again(refusal, wanted),
+            Ok(Applied::Moved) => return Err(other().into()),
+            Err(Failure::Raced(_)) => return Ok(Step::LockFirst(wanted)),
             // COMMIT was not sent yet, so nothing took place.
             Err(failure) => return Err(failure.into_backend().into()),
         }
         match tx.commit().await.map_err(Failure::from) {
             Ok(()) => Ok(Step::Done),
-            Err(Failure::Raced(_)) => Ok(Step::LockFirst(Rows::of(&plan))),
+            Err(Failure::Raced(_)) => Ok(Step::LockFirst(wanted)),
             Err(Failure::Failed(error)) => Err(error.into()),
             Err(Failure::Lost(source)) => find_out(session, &plan, backend_pid, source).await,
         }
@@ -174,13 +195,16 @@ enum Step {
     Conflict(Rows),
     /// Nothing was written: decide again, with these rows taken first.
     LockFirst(Rows),
+    /// Nothing was written: a row with the id of a new one is there.
+    IdTaken(Rows),
 }
 
 fn again(refusal: Refusal, guarded: Rows) -> Result<Step, Error> {
     match refusal {
         Refusal::Conflict => Ok(Step::Conflict(guarded)),
         // The next load shows what stands in the way, and core says which error that is.
-        Refusal::Unique(_) => Ok(Step::LockFirst(guarded)),
+        Refusal::Unique(UniqueKey::OrgSlug | UniqueKey::CurrentMembership) => Ok(Step::LockFirst(guarded)),
+        Refusal::Unique(UniqueKey::Id) => Ok(Step::IdTaken(guarded)),
         Refusal::Inconsistent { table, id } => Err(BackendError::inconsistent(table, id).into()),
     }
 }
@@ -188,6 +212,7 @@ fn again(refusal: Refusal, guarded: Rows) -> Result<Step, Error> {
 /// Rows to take first, in the order of their ids.
 #[derive(Debug, Default)]
 struct Rows {
+    presence: Presence,
     users: BTreeSet<Uuid>,
     orgs: BTreeSet<Uuid>,
     /// The plan is written in several calls.
@@ -199,18 +224,32 @@ impl Rows {
         let mut rows = Self { needs_transaction: plan.changes.len().max(plan.events.len()) > CHUNK, ..Self::default() };
         for guard in &plan.guards {
             match guard {
-                Guard::User { id, revision: _, advance: _ } => rows.users.insert(id.as_uuid()),
-                Guard::Org { id, revision: _, events: _ } => rows.orgs.insert(id.as_uuid()),
-                Guard::NewUsers => false,
-            };
+                Guard::User { id, revision: Some(_), advance: _ } => {
+                    rows.users.insert(id.as_uuid());
+                }
+                Guard::User { id: _, revision: None, advance: _ } => rows.presence = rows.presence.max(Presence::Relied),
+                Guard::Org { id, revision: _, events: _ } => {
+                    rows.orgs.insert(id.as_uuid());
+                }
+                Guard::NewUsers { without_memberships: _ } => rows.presence = Presence::Changed,
+            }
         }
         rows
     }
 
     fn extend(&mut self, more: Self) {
+        self.presence = self.presence.max(more.presence);
         self.users.extend(more.users);
         self.orgs.extend(more.orgs);
         self.needs_transaction |= more.needs_transaction;
+    }
+
+    fn holds_any(&self) -> bool {
+        self.presence > Presence::Free || !self.users.is_empty() || !self.orgs.is_empty()
+    }
+
+    fn hold(&self, wanted: &Self) -> bool {
+        self.presence >= wanted.presence && wanted.users.is_subset(&self.users) && wanted.orgs.is_subset(&self.orgs)
     }
 }
 

@@ -30,6 +30,7 @@ mod options;
 mod statements;
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 
 use sqlx::{Connection, PgPool};
 use tenantry_core::{
@@ -55,6 +56,9 @@ pub struct Postgres {
     hot: HotOrgs,
     /// Whether reads and writes are wrapped in transactions, for poolers that otherwise split them over servers.
     transaction_per_command: bool,
+    /// A pooler was seen to hand a load and its write to different server processes, or transactions are not READ COMMITTED
+    /// unless asked: writes go inside a transaction from then on.
+    split: AtomicBool,
 }
 
 impl fmt::Debug for Postgres {
@@ -136,6 +140,11 @@ impl Backend for Postgres {
     }
 
     async fn dump(&self) -> Result<Dump, BackendError> {
-        read!(self, conn => list::dump(&self.statements, conn))
+        let mut session = self.session();
+        let done = match list::dump(&self.statements, session.conn().await?).await {
+            Err(failure) if failure.is_lost() => list::dump(&self.statements, session.renew().await?).await,
+            done => done,
+        };
+        done.map_err(Failure::into_backend)
     }
 }

@@ -2,11 +2,11 @@
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
-use tenantry_core::{Found, ImportIds, LoadSpec, Owned, Slug, Snapshot};
+use tenantry_core::{Found, ImportIds, LoadSpec, OrgStatus, Owned, Slug, Snapshot, are_live};
 use uuid::Uuid;
 
 use crate::codec::{self, Columns, record};
-use crate::error::Failure;
+use crate::error::{Failure, unreadable};
 use crate::list::{self, uuids};
 use crate::statements::Statements;
 
@@ -85,7 +85,7 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, spec: &LoadS
             if peer.is_some() {
                 seen.peer = record(first, 5, codec::membership)?;
                 seen.peer_user = record(first, 6, codec::user)?;
-                seen.org_live = first.try_get::<Option<bool>, _>(7)?.unwrap_or(false);
+                seen.org_live = org_live(first, 7)?;
             }
         }
         LoadSpec::Pair { .. } => {
@@ -96,6 +96,13 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, spec: &LoadS
         }
     }
     Ok(Loaded { seen, backend_pid })
+}
+
+fn org_live(row: &PgRow, at: usize) -> Result<bool, Failure> {
+    let statuses: Vec<String> = row.try_get(at)?;
+    let status =
+        |text: &String| OrgStatus::parse(text).ok_or_else(|| unreadable("organization", "unknown", "`status` does not have its form"));
+    Ok(are_live(statuses.iter().map(status).collect::<Result<Vec<_>, _>>()?))
 }
 
 fn owned(row: &PgRow) -> Result<Option<Owned>, Failure> {

@@ -22,11 +22,12 @@ pub(crate) async fn took_place(
     backend_pid: i32,
 ) -> Result<Option<bool>, Failure> {
     for _ in 0..PATIENCE {
-        let lives: bool = sql.backend_lives.query().bind(backend_pid).fetch_one(&mut *conn).await?.try_get(0)?;
+        let asked = sql.backend_lives.query().bind(backend_pid).fetch_one(&mut *conn).await?;
+        let (knows, lives): (bool, bool) = (asked.try_get(0)?, asked.try_get(1)?);
         if !sql.event_by_id.query().bind(event_id.as_uuid()).fetch_all(&mut *conn).await?.is_empty() {
             return Ok(Some(true));
         }
-        if !lives {
+        if knows && !lives {
             return Ok(Some(false));
         }
         tokio::time::sleep(PAUSE).await;

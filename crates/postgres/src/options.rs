@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool, Row};
 use tenantry_core::migration::SchemaStatus;
 use tenantry_core::{BackendError, BackendKind, Engine, Sources};
 
@@ -97,7 +97,7 @@ impl Options {
         let address = address(url)?;
         // Not from the pool, which goes on trying until its time is up: whoever opens a store wants to hear at once.
         let mut first = PgConnection::connect_with(&address).await.map_err(connecting)?;
-        let schema = self.ready(&mut first).await?;
+        let (schema, isolated) = self.ready(&mut first).await?;
         let pool = PoolOptions::new()
             .max_connections(self.max_connections)
             .acquire_timeout(self.acquire_timeout)
@@ -106,7 +106,7 @@ impl Options {
             .connect_lazy_with(address);
         // The store works without its goodbye.
         let _ignored = first.close().await;
-        Ok(self.over(pool, true, &schema))
+        Ok(self.over(pool, true, &schema, isolated))
     }
 
     /// Opens a store over a pool that the application made, and that stays the application's: it is never closed here.
@@ -115,13 +115,21 @@ impl Options {
     /// As [`connect`](Self::connect).
     pub async fn from_pool(self, pool: PgPool) -> Result<PostgresStore, BackendError> {
         let mut first = pool.acquire().await.map_err(connecting)?;
-        let schema = self.ready(&mut first).await?;
+        let (schema, isolated) = self.ready(&mut first).await?;
         drop(first);
-        Ok(self.over(pool, false, &schema))
+        Ok(self.over(pool, false, &schema, isolated))
     }
 
-    /// The schema, once it is up to date.
-    async fn ready(&self, conn: &mut PgConnection) -> Result<Schema, BackendError> {
+    /// The schema, once it is up to date, and whether a statement on its own has another isolation than READ COMMITTED: it would
+    /// not see what was committed while it waited for a lock.
+    async fn ready(&self, conn: &mut PgConnection) -> Result<(Schema, bool), BackendError> {
+        let schema = self.up_to_date(conn).await?;
+        let isolation = sqlx::query("SELECT current_setting('default_transaction_isolation') <> 'read committed'");
+        let isolated = isolation.persistent(false).fetch_one(conn).await.and_then(|row| row.try_get(0));
+        Ok((schema, isolated.map_err(connecting)?))
+    }
+
+    async fn up_to_date(&self, conn: &mut PgConnection) -> Result<Schema, BackendError> {
         let schema = Schema::parse(&self.schema)?;
         if self.migrate {
             migrations::migrate(conn, &schema, self.sources.clock.now()).await.map_err(Failure::into_backend)?;
@@ -137,10 +145,10 @@ impl Options {
         Err(BackendError::new(BackendKind::Schema, message))
     }
 
-    fn over(self, pool: PgPool, owned: bool, schema: &Schema) -> PostgresStore {
+    fn over(self, pool: PgPool, owned: bool, schema: &Schema, isolated: bool) -> PostgresStore {
         let transaction_per_command = self.transaction_per_command;
         let (statements, hot) = (Statements::new(schema, !transaction_per_command), HotOrgs::default());
-        let backend = Postgres { pool, owned, statements, hot, transaction_per_command };
+        let backend = Postgres { pool, owned, statements, hot, transaction_per_command, split: isolated.into() };
         Engine::new(backend, self.sources)
     }
 

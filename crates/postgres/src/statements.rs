@@ -113,8 +113,8 @@ fn other_owner(org: &str, usr: &str) -> String {
 
 fn load_member(peer: bool) -> String {
     let peer_columns = format!(
-        ", {}, {}, (SELECT o.status = 'active' AND NOT EXISTS (SELECT FROM {{s}}organization a WHERE a.id = ANY (o.ancestors) \
-         AND a.status <> 'active') FROM {{s}}organization o WHERE o.id = m.org_id)",
+        ", {}, {}, ARRAY(SELECT a.status FROM {{s}}organization a WHERE a.id = m.org_id OR a.id = ANY \
+         ((SELECT o.ancestors FROM {{s}}organization o WHERE o.id = m.org_id)::uuid[]) ORDER BY a.id)",
         one("membership", "p", MEM, "p.org_id = m.org_id AND p.usr_id = $2 AND p.status <> 'revoked'"),
         one("user_account", "v", USER, "v.id = $2"),
     );
@@ -152,12 +152,13 @@ fn status_filter(alias: &str, [status, moment, behind]: [u8; 3]) -> String {
 const EVENT: &str = "@.id, @.org_id, @.revision, @.type, @.actor_type, @.actor_id, @.at, @.subject_ids, @.data";
 
 statements! {
-    /// `$1` guards, `$2` moment, `$3` changes, `$4` events.
-    apply = "SELECT {s}apply_v1($1::jsonb, $2, $3::jsonb, $4::jsonb)";
-    /// `$1` users, `$2` organizations.
-    lock = "SELECT {s}lock_v1($1, $2)";
-    /// `$1` the process that held the lost connection.
-    backend_lives = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)";
+    /// `$1` guards, `$2` moment, `$3` changes, `$4` events, `$5` the server process that the load came from: a pooler may hand
+    /// the write to another one, and then a lost connection could not be looked into.
+    apply = "SELECT CASE WHEN pg_backend_pid() = $5 THEN {s}apply_v1($1::jsonb, $2, $3::jsonb, $4::jsonb) ELSE 'moved' END";
+    /// `$1` presence, `$2` users, `$3` organizations.
+    lock = "SELECT {s}lock_v1($1, $2, $3)";
+    /// `$1` the server process that had the write in hand. Whether this is a server that would know, and whether it still lives.
+    backend_lives = "SELECT NOT pg_is_in_recovery(), EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)";
 
     load_nothing = "SELECT pg_backend_pid()";
     load_user = format!("SELECT pg_backend_pid(), {}", one("user_account", "u", USER, "u.id = $1"));

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use support::{fresh, usr};
 use tenantry_core::{
-    AddMember, Backend, ChangeRole, CreateOrg, CreateUser, DomainError, Error, Inspect, Job, LoadSpec, Patch, Plan, RevokeUser, SelfLeave,
-    Snapshot, TenancyStore, UpdateOrg,
+    AddMember, Backend, ChangeRole, CreateOrg, CreateUser, DomainError, Error, Import, Inspect, Job, LoadSpec, Patch, Plan, RevokeUser,
+    SelfLeave, Snapshot, Sources, TenancyStore, UpdateOrg,
 };
+use tenantry_postgres::{Options, PostgresStore};
 
 /// A job that writes to the organization behind its own back, for as many attempts as asked.
 struct Disturbed {
@@ -147,4 +148,191 @@ async fn revoking_one_owner_and_leaving_as_the_other_never_leaves_an_organizatio
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
     }
     store.dump().await.unwrap();
+}
+
+/// Ids as usual, but the first one is drawn only after something else has been done: right between load and write.
+#[derive(Debug)]
+struct Interrupted {
+    ids: Arc<dyn tenantry_core::IdSource>,
+    begin: Mutex<Option<std::sync::mpsc::Sender<()>>>,
+    done: Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl tenantry_core::IdSource for Interrupted {
+    fn next(&self, now: tenantry_core::Timestamp) -> Result<uuid::Uuid, tenantry_core::BackendError> {
+        if let Some(begin) = self.begin.lock().unwrap().take() {
+            begin.send(()).unwrap();
+            self.done.lock().unwrap().recv().unwrap();
+        }
+        self.ids.next(now)
+    }
+}
+
+/// A store on the same schema whose first command is interrupted, between load and write, by the given work.
+async fn interrupted<F>(schema: &support::TestSchema, work: impl FnOnce(PostgresStore) -> F + Send + 'static) -> PostgresStore
+where
+    F: Future<Output = ()>,
+{
+    let (begin, begun) = std::sync::mpsc::channel();
+    let (finish, done) = std::sync::mpsc::channel();
+    let other = Options::new().schema(schema.name()).connect(&support::url()).await.unwrap();
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::spawn(move || {
+        if begun.recv().is_ok() {
+            runtime.block_on(work(other));
+            finish.send(()).unwrap();
+        }
+    });
+    let system = Sources::system();
+    let ids = Interrupted { ids: system.ids, begin: Mutex::new(Some(begin)), done: Mutex::new(done) };
+    let sources = Sources { ids: Arc::new(ids), ..system };
+    Options::new().schema(schema.name()).sources(sources).connect(&support::url()).await.unwrap()
+}
+
+fn row(text: &str) -> tenantry_core::ImportRow {
+    tenantry_core::wire::import_row(&serde_json::from_str(text).unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_of_a_revoked_user_sees_what_that_user_came_to_own_meanwhile() {
+    let (store, schema) = fresh().await;
+    let late = usr(7);
+    let import = interrupted(&schema, move |other| async move {
+        other.create_org(CreateOrg::new(late)).await.unwrap();
+    });
+    let rows = vec![(1, row(&format!(r#"{{"type":"user","id":"{late}","status":"revoked"}}"#)))];
+    let refused = import.await.import(Import::new(rows)).await.unwrap_err();
+    assert_eq!(refused.code(), "conflict.import");
+    assert_eq!(store.get_user(late).await.unwrap_err().code(), "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_membership_id_brought_twice_at_once_is_taken_once() {
+    let (store, schema) = fresh().await;
+    let rows = |org: u32| {
+        let org = format!("org_0196000000007000800000000000000{org}");
+        vec![
+            (1, row(&format!(r#"{{"type":"organization","id":"{org}"}}"#))),
+            (
+                2,
+                row(&format!(
+                    r#"{{"type":"membership","id":"mem_01960000000070008000000000000001","usr_id":"{}","org_id":"{org}","role":"owner"}}"#,
+                    usr(1)
+                )),
+            ),
+        ]
+    };
+    let (first, second) = (rows(1), rows(2));
+    let import = interrupted(&schema, move |other| async move {
+        other.import(Import::new(first)).await.unwrap();
+    });
+    let refused = import.await.import(Import::new(second)).await.unwrap_err();
+    assert_eq!(refused.code(), "conflict.import");
+    assert_eq!(store.dump().await.unwrap().memberships.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_is_refused_when_its_parent_is_revoked_between_load_and_write() {
+    let (store, schema) = fresh().await;
+    let parent = support::org(&store).await;
+    let create = interrupted(&schema, move |other| async move {
+        other.revoke_org(tenantry_core::RevokeOrg::new(parent)).await.unwrap();
+    });
+    let refused = create.await.create_org(CreateOrg::new(usr(1)).parent(parent)).await.unwrap_err();
+    assert_eq!(refused.code(), "precondition.org_not_active");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_stays_when_the_other_one_is_revoked_between_load_and_write() {
+    let (store, schema) = fresh().await;
+    let other_owner = store.create_user(CreateUser::new()).await.unwrap().user.id;
+    let made = store.create_org(CreateOrg::new(usr(1))).await.unwrap();
+    store.add_member(AddMember::new(made.org.id, other_owner, "owner")).await.unwrap();
+    let leave = interrupted(&schema, move |other| async move {
+        other.revoke_user(RevokeUser::new(other_owner)).await.unwrap();
+    });
+    let refused = leave.await.self_leave(SelfLeave::new(made.owner_membership.id)).await.unwrap_err();
+    assert_eq!(refused.code(), "conflict.sole_owner");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_owner_is_refused_when_revoked_between_load_and_write() {
+    let (store, schema) = fresh().await;
+    let gone = store.create_user(CreateUser::new()).await.unwrap().user.id;
+    let create = interrupted(&schema, move |other| async move {
+        other.revoke_user(RevokeUser::new(gone)).await.unwrap();
+    });
+    assert_eq!(create.await.create_org(CreateOrg::new(gone)).await.unwrap_err().code(), "precondition.user_not_active");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_that_meet_never_wait_for_each_other_in_a_circle() {
+    // A database of its own: the server counts deadlocks for each.
+    let admin = sqlx::PgPool::connect(&support::url()).await.unwrap();
+    let name = format!("tenantry_test_circle_{}", std::process::id());
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
+    let address: sqlx::postgres::PgConnectOptions = support::url().parse().unwrap();
+    let pool = sqlx::pool::PoolOptions::new().max_connections(8).connect_with(address.database(&name)).await.unwrap();
+    let store = Options::new().migrate(true).from_pool(pool.clone()).await.unwrap();
+    // A process of its own knows nothing of which organizations are hot here.
+    let cold = Options::new().from_pool(pool.clone()).await.unwrap();
+    let creator = store.create_user(CreateUser::new()).await.unwrap().user.id;
+    let parent = store.create_org(CreateOrg::new(creator)).await.unwrap().org.id;
+    let writers = (0..8u128).map(|n| {
+        let store = if n % 2 == 0 { store.clone() } else { cold.clone() };
+        tokio::spawn(async move {
+            for k in 0..10 {
+                store.create_org(CreateOrg::new(creator).parent(parent)).await.unwrap();
+                store.create_org(CreateOrg::new(usr(1)).parent(parent)).await.unwrap();
+                let member = store.add_member(AddMember::new(parent, usr(1000 + n * 100 + k), "owner")).await.unwrap();
+                store.self_leave(SelfLeave::new(member.id)).await.unwrap();
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    let mut conn = pool.acquire().await.unwrap();
+    sqlx::query("SELECT pg_stat_force_next_flush()").execute(&mut *conn).await.unwrap();
+    let count = "SELECT pg_stat_get_db_deadlocks(oid) FROM pg_database WHERE datname = current_database()";
+    let deadlocks: i64 = sqlx::query_scalar(count).fetch_one(&mut *conn).await.unwrap();
+    drop(conn);
+    pool.close().await;
+    sqlx::query(sqlx::AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&admin).await.unwrap();
+    assert_eq!(deadlocks, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_isolates_more_by_default_loses_no_write() {
+    let (_, schema) = fresh().await;
+    for level in ["repeatable%5C%20read", "serializable"] {
+        let url = support::url();
+        let url = format!("{url}{}options=-c%20default_transaction_isolation%3D{level}", if url.contains('?') { '&' } else { '?' });
+        let store = Options::new().schema(schema.name()).max_connections(8).connect(&url).await.unwrap();
+        let org = support::org(&store).await;
+        let writers = (0..8u128).map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for k in 0..10u128 {
+                    store.add_member(AddMember::new(org, usr(100 + n * 100 + k), "member")).await.unwrap();
+                }
+            })
+        });
+        for writer in writers.collect::<Vec<_>>() {
+            writer.await.unwrap();
+        }
+        assert_eq!(store.count_members(org, None).await.unwrap(), 81, "{level}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_that_repeat_are_said_to_and_not_tried_again() {
+    let (_, schema) = fresh().await;
+    let store = |seed| async move { Sources::deterministic("2026-01-01T00:00:00Z".parse().unwrap(), seed).0 };
+    let first = Options::new().schema(schema.name()).sources(store(1).await).connect(&support::url()).await.unwrap();
+    let again = Options::new().schema(schema.name()).sources(store(1).await).connect(&support::url()).await.unwrap();
+    first.create_org(CreateOrg::new(usr(1))).await.unwrap();
+    let error = again.create_org(CreateOrg::new(usr(1))).await.unwrap_err();
+    assert_eq!(error.code(), "backend.other");
+    assert!(error.to_string().contains("repeats itself"), "{error}");
 }

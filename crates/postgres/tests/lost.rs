@@ -122,3 +122,32 @@ async fn an_injected_pool_is_never_closed_and_an_owned_one_is() {
     }
     panic!("connections outlived the last handle");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_that_cannot_be_told_yet_is_found_out_later() {
+    let (store, direct, proxy, schema) = proxied().await;
+    let org = org(&store).await;
+    store.add_member(AddMember::new(org, usr(2), "member")).await.unwrap();
+    // Somebody else holds the organization's row, so that the write waits on the server.
+    let holder = sqlx::PgPool::connect(&support::url()).await.unwrap();
+    let mut holding = holder.begin().await.unwrap();
+    let take = format!("UPDATE {}.organization SET revision = revision", schema.name());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(take)).execute(&mut *holding).await.unwrap();
+    // Round trip 1 is the load, 2 the write, which reaches the server while its answer does not come back.
+    proxy.counts.cut_at(2, true);
+    let error = store.add_member(AddMember::new(org, usr(3), "member")).await.unwrap_err();
+    let Error::Backend(error) = error else { panic!("{error:?}") };
+    let &BackendKind::UnknownOutcome { event_id } = error.kind() else { panic!("{error:?}") };
+    assert!(error.to_string().contains(&event_id.to_string()), "{error}");
+    assert_eq!(direct.outcome(event_id).await.unwrap(), None, "not yet");
+    holding.rollback().await.unwrap();
+    for _ in 0..100 {
+        if let Some(event) = direct.outcome(event_id).await.unwrap() {
+            assert_eq!(event.revision, Some(4));
+            direct.get_membership_for(org, usr(3)).await.unwrap();
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the write never came");
+}

@@ -37,8 +37,10 @@ fn hold(db: &Session, guard: &Guard) -> Result<(), Failure> {
             };
             expect(same, "user_account", id)
         }
-        // Nothing else writes while this does.
-        Guard::NewUsers => Ok(()),
+        // Nothing else writes while this does, so only what was there at the load could be.
+        Guard::NewUsers { without_memberships } => {
+            without_memberships.iter().try_for_each(|usr| expect(!db.holds(&db.sql.has_memberships, [bytes(usr)])?, "membership", usr))
+        }
         Guard::Org { id, revision, events } => {
             let same = if *events > 0 {
                 db.run(&db.sql.advance_org, params![bytes(id), integer(*revision), integer(*events)])? == 1
@@ -329,7 +331,11 @@ mod tests {
     fn guards() -> Vec<Guard> {
         let user = |n, revision, advance| Guard::User { id: id(n), revision, advance };
         let org = |n, revision, events| Guard::Org { id: id(n), revision, events };
-        let mut guards = vec![Guard::NewUsers];
+        let mut guards = vec![
+            Guard::NewUsers { without_memberships: Vec::new() },
+            Guard::NewUsers { without_memberships: vec![id(99)] },
+            Guard::NewUsers { without_memberships: vec![id(99), id(1)] },
+        ];
         for advance in [false, true] {
             guards.extend([user(1, Some(0), advance), user(1, Some(1), advance), user(1, None, advance)]);
             guards.extend([user(3, None, advance), user(3, Some(0), advance)]);

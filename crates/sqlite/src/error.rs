@@ -32,12 +32,7 @@ impl Failure {
     pub(crate) fn at(self, place: &Place) -> BackendError {
         match self {
             Self::Driver(error) => explain(&error, place).caused_by(error),
-            Self::Refused(Refusal::Inconsistent { table, id }) => BackendError::inconsistent(table, id),
-            // The plan was decided under the lock that it is written under, so only its new ids can meet something unseen.
-            Self::Refused(Refusal::Unique(_) | Refusal::Conflict) => BackendError::new(
-                BackendKind::Other,
-                "a plan did not fit the state it was decided over: look whether the source of ids repeats itself",
-            ),
+            Self::Refused(refusal) => refusal.into(),
         }
     }
 }

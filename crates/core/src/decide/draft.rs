@@ -17,7 +17,7 @@ pub(super) struct Draft<'e, 'i> {
     env: &'e mut Env<'i>,
     users: BTreeMap<UserId, (Option<u64>, bool)>,
     orgs: BTreeMap<OrgId, (u64, u64)>,
-    new_users: bool,
+    new_users: Option<Vec<UserId>>,
     born: BTreeMap<OrgId, u64>,
     changes: Vec<Change>,
     events: Vec<Event>,
@@ -26,7 +26,7 @@ pub(super) struct Draft<'e, 'i> {
 impl<'e, 'i> Draft<'e, 'i> {
     pub(super) fn new(env: &'e mut Env<'i>) -> Self {
         let (users, orgs, born) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { env, users, orgs, new_users: false, born, changes: Vec::new(), events: Vec::new() }
+        Self { env, users, orgs, new_users: None, born, changes: Vec::new(), events: Vec::new() }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -63,9 +63,9 @@ impl<'e, 'i> Draft<'e, 'i> {
         self.orgs.entry(id).or_insert((revision, 0));
     }
 
-    /// The plan inserts users whose ids may be in use already, as external ones.
-    pub(super) fn brings_users(&mut self) {
-        self.new_users = true;
+    /// The plan inserts users whose ids may be in use already, as external ones; these must not hold a membership.
+    pub(super) fn brings_users(&mut self, without_memberships: Vec<UserId>) {
+        self.new_users = Some(without_memberships);
     }
 
     pub(super) fn change(&mut self, change: Change) {
@@ -116,9 +116,10 @@ impl<'e, 'i> Draft<'e, 'i> {
     pub(super) fn finish<T>(self, output: T) -> Decision<T> {
         let users = self.users.into_iter().map(|(id, (revision, advance))| Guard::User { id, revision, advance });
         let orgs = self.orgs.into_iter().map(|(id, (revision, events))| Guard::Org { id, revision, events });
+        let new_users = self.new_users.map(|without_memberships| Guard::NewUsers { without_memberships });
         let plan = Plan {
             at: Some(self.env.now),
-            guards: self.new_users.then_some(Guard::NewUsers).into_iter().chain(users).chain(orgs).collect(),
+            guards: new_users.into_iter().chain(users).chain(orgs).collect(),
             changes: self.changes,
             events: self.events,
             progress: None,

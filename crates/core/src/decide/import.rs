@@ -181,7 +181,11 @@ impl Command for Import {
         let mut draft = Draft::new(env);
         let counts = intake.counts;
         if counts.users > 0 {
-            draft.brings_users();
+            let inactive = |change: &Change| match change {
+                Change::InsertUser(user) if user.status != UserStatus::Active => Some(user.id),
+                _ => None,
+            };
+            draft.brings_users(intake.changes.iter().filter_map(inactive).collect());
         }
         // As for every gain of an ownership: whoever revokes the user meanwhile must see it.
         for usr in intake.orgs.values().filter(|org| org.new).flat_map(|org| &org.owners) {

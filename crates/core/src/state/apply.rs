@@ -44,7 +44,7 @@ impl State {
     fn try_apply(&mut self, plan: &Plan, undo: &mut Vec<Undo>) -> Result<(), Refusal> {
         let at = plan.at.unwrap_or(Timestamp::MIN);
         for guard in &plan.guards {
-            self.guard(*guard, undo)?;
+            self.guard(guard, undo)?;
         }
         for change in &plan.changes {
             self.change(change, at, undo)?;
@@ -58,24 +58,28 @@ impl State {
         Ok(())
     }
 
-    fn guard(&mut self, guard: Guard, undo: &mut Vec<Undo>) -> Result<(), Refusal> {
+    fn guard(&mut self, guard: &Guard, undo: &mut Vec<Undo>) -> Result<(), Refusal> {
         match guard {
-            Guard::User { id, revision, advance } => match (self.users.get_mut(&id), revision) {
+            Guard::User { id, revision, advance } => match (self.users.get_mut(id), revision) {
                 (None, None) => {}
-                (Some(user), Some(revision)) if user.revision == revision => {
-                    if advance {
-                        undo.push(Undo::User(id, Some(user.clone())));
+                (Some(user), Some(revision)) if user.revision == *revision => {
+                    if *advance {
+                        undo.push(Undo::User(*id, Some(user.clone())));
                         user.revision += 1;
                     }
                 }
                 _ => return Err(Refusal::Conflict),
             },
             // Nothing else is under way while this runs.
-            Guard::NewUsers => {}
-            Guard::Org { id, revision, events } => match self.orgs.get_mut(&id) {
-                Some(org) if org.revision == revision => {
-                    if events > 0 {
-                        undo.push(Undo::Org(id, Some(Box::new(org.clone()))));
+            Guard::NewUsers { without_memberships } => {
+                if without_memberships.iter().any(|usr| self.of_user(*usr, None).next().is_some()) {
+                    return Err(Refusal::Conflict);
+                }
+            }
+            Guard::Org { id, revision, events } => match self.orgs.get_mut(id) {
+                Some(org) if org.revision == *revision => {
+                    if *events > 0 {
+                        undo.push(Undo::Org(*id, Some(Box::new(org.clone()))));
                         org.revision += events;
                     }
                 }
