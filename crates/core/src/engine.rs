@@ -17,11 +17,11 @@ use crate::error::{BackendError, BackendKind, DomainError, Error};
 use crate::event::Event;
 use crate::id::{EventId, Id, IdType, MembershipId, OrgId, UserId};
 use crate::load::{LoadSpec, Snapshot};
-use crate::page::{ListKey, Page, PageRequest, PageSize};
+use crate::page::{ListKey, Page, PageRequest};
 use crate::query::{EventQuery, MembershipFilter, MembershipQuery, OrgQuery, Window};
 use crate::source::Sources;
 use crate::state::Dump;
-use crate::store::{Inspect, ListMembers, ListMemberships, ListOrgs, OrgPath, TenancyStore};
+use crate::store::{CountMembers, Inspect, ListChanges, ListChildren, ListMembers, ListMemberships, ListOrgs, OrgPath, TenancyStore};
 use crate::time::Timestamp;
 use crate::value::{Slug, fold};
 
@@ -237,7 +237,8 @@ impl<B: Backend> TenancyStore for Engine<B> {
         Ok(OrgPath { data, live })
     }
 
-    async fn list_children(&self, org_id: OrgId, page: PageRequest) -> Result<Page<Organization>, Error> {
+    async fn list_children(&self, request: ListChildren) -> Result<Page<Organization>, Error> {
+        let ListChildren { org_id, page } = request;
         let key = ListKey::new(CHILDREN, &[org_id.as_uuid().as_bytes()]);
         self.org_page(key, &page, |window| OrgQuery::Children { parent: org_id, window }).await
     }
@@ -338,15 +339,16 @@ impl<B: Backend> TenancyStore for Engine<B> {
         self.membership_page(key, &page, now, |window| MembershipQuery::OfUser { usr: usr_id, filter, window }).await
     }
 
-    async fn count_members(&self, org_id: OrgId, status: Option<MembershipStatus>) -> Result<u64, Error> {
+    async fn count_members(&self, request: CountMembers) -> Result<u64, Error> {
+        let CountMembers { org_id, status } = request;
         let now = self.now();
         let filter = status.map(|status| MembershipFilter::seen_as(status, now));
         let count = self.backend.count_members(org_id, filter).await?;
         count.ok_or_else(|| DomainError::NotFound(IdType::Organization).into())
     }
 
-    async fn changes(&self, org_id: OrgId, after_revision: u64, page: PageRequest) -> Result<Page<Event>, Error> {
-        let limit: PageSize = page.limit;
+    async fn changes(&self, request: ListChanges) -> Result<Page<Event>, Error> {
+        let ListChanges { org_id, after_revision, limit } = request;
         let query = EventQuery::OfOrg { org: org_id, after: after_revision, fetch: limit.fetch() };
         let rows = self.backend.events(query).await?.ok_or(DomainError::NotFound(IdType::Organization))?;
         Ok(Page::from_rows(rows, limit, |event| event.revision.unwrap_or_default().to_string()))

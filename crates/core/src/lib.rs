@@ -46,6 +46,6 @@ pub use query::{EventQuery, Expiry, MembershipFilter, MembershipQuery, OrgQuery,
 pub use role::Role;
 pub use source::{Clock, IdSource, SecretSource, Sources};
 pub use state::{Dump, State};
-pub use store::{Inspect, ListMembers, ListMemberships, ListOrgs, OrgPath, TenancyStore};
+pub use store::{CountMembers, Inspect, ListChanges, ListChildren, ListMembers, ListMemberships, ListOrgs, OrgPath, TenancyStore};
 pub use time::{Timestamp, TimestampError};
 pub use value::{Name, Slug};

@@ -15,7 +15,7 @@ use crate::entity::{Membership, MembershipStatus, OrgStatus, Organization, User}
 use crate::error::Error;
 use crate::event::Event;
 use crate::id::{EventId, MembershipId, OrgId, UserId};
-use crate::page::{Page, PageRequest};
+use crate::page::{Page, PageRequest, PageSize};
 use crate::state::Dump;
 
 /// Lists the members of an organization.
@@ -124,8 +124,90 @@ impl ListOrgs {
     }
 }
 
+/// Lists the organizations right below one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListChildren {
+    /// The one above.
+    pub org_id: OrgId,
+    /// Which page.
+    pub page: PageRequest,
+}
+
+impl ListChildren {
+    /// All of them, from the start.
+    pub fn new(org_id: OrgId) -> Self {
+        Self { org_id, page: PageRequest::default() }
+    }
+
+    /// Which page.
+    #[must_use]
+    pub fn page(mut self, page: PageRequest) -> Self {
+        self.page = page;
+        self
+    }
+}
+
+/// Counts the members of an organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CountMembers {
+    /// Where.
+    pub org_id: OrgId,
+    /// Only those that a reader sees with this status.
+    pub status: Option<MembershipStatus>,
+}
+
+impl CountMembers {
+    /// All of them.
+    pub const fn new(org_id: OrgId) -> Self {
+        Self { org_id, status: None }
+    }
+
+    /// Only those that a reader sees with this status.
+    #[must_use]
+    pub const fn status(mut self, status: MembershipStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+}
+
+/// Lists an organization's events, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListChanges {
+    /// Whose.
+    pub org_id: OrgId,
+    /// Only those behind this revision: that of the last event known, which is also what `next_cursor` holds as text.
+    pub after_revision: u64,
+    /// How many at most.
+    pub limit: PageSize,
+}
+
+impl ListChanges {
+    /// From the first one.
+    pub fn new(org_id: OrgId) -> Self {
+        Self { org_id, after_revision: 0, limit: PageSize::default() }
+    }
+
+    /// Only those behind this revision.
+    #[must_use]
+    pub const fn after_revision(mut self, revision: u64) -> Self {
+        self.after_revision = revision;
+        self
+    }
+
+    /// At most so many; any number is brought into 1 to 200.
+    #[must_use]
+    pub fn limit(mut self, limit: i64) -> Self {
+        self.limit = PageSize::clamp(limit);
+        self
+    }
+}
+
 /// An organization with all above it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct OrgPath {
     /// Root first, the organization last.
     pub data: Vec<Organization>,
@@ -173,7 +255,7 @@ pub trait TenancyStore: fmt::Debug + Send + Sync {
     /// The organization and all above it. Spec: `organizations.md#get_org_path`.
     async fn get_org_path(&self, org_id: OrgId) -> Result<OrgPath, Error>;
     /// The organizations right below one. Spec: `organizations.md#list_children`.
-    async fn list_children(&self, org_id: OrgId, page: PageRequest) -> Result<Page<Organization>, Error>;
+    async fn list_children(&self, request: ListChildren) -> Result<Page<Organization>, Error>;
     /// Organizations across the whole store. Spec: `organizations.md#list_orgs`.
     async fn list_orgs(&self, request: ListOrgs) -> Result<Page<Organization>, Error>;
     /// Changes an organization's fields. Spec: `organizations.md#update_org`.
@@ -214,13 +296,13 @@ pub trait TenancyStore: fmt::Debug + Send + Sync {
     /// The memberships of a user. Spec: `memberships.md#list_memberships`.
     async fn list_memberships(&self, request: ListMemberships) -> Result<Page<Membership>, Error>;
     /// How many members an organization has. Spec: `memberships.md#count_members`.
-    async fn count_members(&self, org_id: OrgId, status: Option<MembershipStatus>) -> Result<u64, Error>;
+    async fn count_members(&self, request: CountMembers) -> Result<u64, Error>;
 
-    /// An organization's events behind a revision, oldest first; the cursor is the last revision as text. Only the limit of
-    /// the page request is used. Spec: `events.md#changes`.
-    async fn changes(&self, org_id: OrgId, after_revision: u64, page: PageRequest) -> Result<Page<Event>, Error>;
-    /// The event with this id, if it was written: what tells, after `backend.unknown_outcome`, whether the command took
-    /// place. Spec: `events.md`.
+    /// An organization's events, oldest first; the cursor is the last revision as text. Spec: `events.md#changes`.
+    async fn changes(&self, request: ListChanges) -> Result<Page<Event>, Error>;
+    /// The event with this id, if it was written: what tells, after `backend.unknown_outcome`, that the command took place.
+    /// That it is not there is no proof of the contrary while the server may still have the write in hand: ask again before
+    /// repeating the command. Spec: `errors.md`.
     async fn outcome(&self, event_id: EventId) -> Result<Option<Event>, Error>;
     /// Brings rows in, all or none. Spec: `import.md#import`.
     async fn import(&self, request: Import) -> Result<ImportCounts, Error>;

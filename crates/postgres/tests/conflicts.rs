@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use support::{fresh, usr};
 use tenantry_core::{
-    AddMember, Backend, ChangeRole, CreateOrg, CreateUser, DomainError, Error, Import, Inspect, Job, LoadSpec, Patch, Plan, RevokeUser,
-    SelfLeave, Snapshot, Sources, TenancyStore, UpdateOrg,
+    AddMember, Backend, ChangeRole, CountMembers, CreateOrg, CreateUser, DomainError, Error, Import, Inspect, Job, LoadSpec, Patch, Plan,
+    RevokeUser, SelfLeave, Snapshot, Sources, TenancyStore, UpdateOrg,
 };
 use tenantry_postgres::{Options, PostgresStore};
 
@@ -102,7 +102,7 @@ async fn a_hot_organization_takes_all_writers() {
         writer.await.unwrap();
     }
     assert_eq!(store.get_org(org).await.unwrap().revision, 162);
-    assert_eq!(store.count_members(org, None).await.unwrap(), 161);
+    assert_eq!(store.count_members(CountMembers::new(org)).await.unwrap(), 161);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,12 +173,12 @@ async fn interrupted<F>(schema: &support::TestSchema, work: impl FnOnce(Postgres
 where
     F: Future<Output = ()>,
 {
-    let (begin, begun) = std::sync::mpsc::channel();
+    let (begin, asked) = std::sync::mpsc::channel();
     let (finish, done) = std::sync::mpsc::channel();
     let other = Options::new().schema(schema.name()).connect(&support::url()).await.unwrap();
     let runtime = tokio::runtime::Handle::current();
     std::thread::spawn(move || {
-        if begun.recv().is_ok() {
+        if asked.recv().is_ok() {
             runtime.block_on(work(other));
             finish.send(()).unwrap();
         }
@@ -321,7 +321,7 @@ async fn a_server_that_isolates_more_by_default_loses_no_write() {
         for writer in writers.collect::<Vec<_>>() {
             writer.await.unwrap();
         }
-        assert_eq!(store.count_members(org, None).await.unwrap(), 81, "{level}");
+        assert_eq!(store.count_members(CountMembers::new(org)).await.unwrap(), 81, "{level}");
     }
 }
 

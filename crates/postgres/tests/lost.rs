@@ -4,7 +4,7 @@
 mod support;
 
 use support::{Proxy, TestSchema, org, usr};
-use tenantry_core::{AddMember, BackendKind, CreateOrg, Error, Inspect, TenancyStore};
+use tenantry_core::{AddMember, BackendKind, CountMembers, CreateOrg, Error, Inspect, TenancyStore};
 use tenantry_postgres::{Options, PostgresStore};
 
 async fn proxied() -> (PostgresStore, PostgresStore, Proxy, TestSchema) {
@@ -82,7 +82,7 @@ async fn a_pool_whose_connections_all_died_goes_on() {
     sqlx::query(end).bind(format!("%\"{}\"%", schema.name())).execute(&admin).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     store.add_member(AddMember::new(org, usr(2), "member")).await.unwrap();
-    assert_eq!(store.count_members(org, None).await.unwrap(), 2);
+    assert_eq!(store.count_members(CountMembers::new(org)).await.unwrap(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 
 use support::{Proxy, TestSchema, org, usr};
 use tenantry_core::{
-    AddMember, AdminRemove, ChangeRole, CreateOrg, CreateUser, ListMembers, ListMemberships, ListOrgs, PageRequest, Patch,
-    ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser,
-    TenancyStore, TransferOwnership, UpdateMembership, UpdateOrg,
+    AddMember, AdminRemove, ChangeRole, CountMembers, CreateOrg, CreateUser, ListChanges, ListChildren, ListMembers, ListMemberships,
+    ListOrgs, Patch, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg,
+    SuspendUser, TenancyStore, TransferOwnership, UpdateMembership, UpdateOrg,
 };
 use tenantry_postgres::Options;
 
@@ -39,7 +39,7 @@ macro_rules! each_operation {
             op!("get_org_by_slug", store.get_org_by_slug(slug));
             op!("get_orgs", store.get_orgs(&[org]));
             op!("get_org_path", store.get_org_path(org));
-            op!("list_children", store.list_children(root.org.id, PageRequest::first()));
+            op!("list_children", store.list_children(ListChildren::new(root.org.id)));
             op!("list_orgs", store.list_orgs(ListOrgs::new().query("a")));
             op!("update_org", store.update_org(UpdateOrg::new(org).name(Patch::Set("x".to_owned()))));
             op!("suspend_org", store.suspend_org(SuspendOrg::new(org)));
@@ -58,8 +58,8 @@ macro_rules! each_operation {
             op!("membership_history", store.membership_history(mem));
             op!("list_members", store.list_members(ListMembers::new(org)));
             op!("list_memberships", store.list_memberships(ListMemberships::new(user)));
-            op!("count_members", store.count_members(org, None));
-            op!("changes", store.changes(org, 0, PageRequest::first()));
+            op!("count_members", store.count_members(CountMembers::new(org)));
+            op!("changes", store.changes(ListChanges::new(org)));
             let moved = op!("transfer_ownership", store.transfer_ownership(TransferOwnership::new(org, owner, mem)));
             op!("self_leave", store.self_leave(SelfLeave::new(moved.from_membership.id)));
             let other = store.add_member(AddMember::new(org, usr(9), "member")).await.unwrap().id;

@@ -365,7 +365,7 @@ mod tests {
             match (written(&db, &plan), state.apply(&plan)) {
                 // Under the lock, what would be a conflict elsewhere is an inconsistent row.
                 (Err(Refusal::Inconsistent { table, .. }), Err(Refusal::Conflict)) => {
-                    assert!(["user_account", "organization"].contains(&table.as_str()), "{plan:?}");
+                    assert!(["user_account", "organization", "membership"].contains(&table.as_str()), "{plan:?}");
                     refused += 1;
                 }
                 (ours, wanted) => {

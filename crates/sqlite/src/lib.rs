@@ -1,7 +1,7 @@
 //! Tenantry's SQLite store: everything in one file, or in memory, over rusqlite.
 //!
 //! ```
-//! use tenantry_core::{AddMember, CreateOrg, CreateUser, TenancyStore};
+//! use tenantry_core::{CountMembers, AddMember, CreateOrg, CreateUser, TenancyStore};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let store = tenantry_sqlite::open_in_memory()?;
@@ -9,7 +9,7 @@
 //! let bob = store.create_user(CreateUser::new().display_name("Bob")).await?.user;
 //! let acme = store.create_org(CreateOrg::new(ada.id).name("Acme").slug("acme")).await?.org;
 //! store.add_member(AddMember::new(acme.id, bob.id, "member")).await?;
-//! assert_eq!(store.count_members(acme.id, None).await?, 2);
+//! assert_eq!(store.count_members(CountMembers::new(acme.id)).await?, 2);
 //! # Ok::<(), tenantry_core::Error>(())
 //! # }).unwrap();
 //! ```

@@ -9,10 +9,11 @@ use std::fmt::Debug;
 
 use tenantry_core::source::ManualClock;
 use tenantry_core::{
-    AddMember, AdminRemove, ChangeRole, CreateOrg, CreateUser, Dump, Error, Import, ImportMember, ImportOrg, ImportRow, ImportUser,
-    Inspect, ListMembers, ListMemberships, ListOrgs, Membership, MembershipId, MembershipStatus, OrgId, OrgStatus, PageRequest, Patch,
-    ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser,
-    TenancyStore, Timestamp, TransferOwnership, UpdateMembership, UpdateOrg, UserId, UserStatus,
+    AddMember, AdminRemove, ChangeRole, CountMembers, CreateOrg, CreateUser, Dump, Error, Import, ImportMember, ImportOrg, ImportRow,
+    ImportUser, Inspect, ListChanges, ListChildren, ListMembers, ListMemberships, ListOrgs, Membership, MembershipId, MembershipStatus,
+    OrgId, OrgStatus, PageRequest, Patch, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeOrg, RevokeUser, SelfLeave,
+    SuspendMembership, SuspendOrg, SuspendUser, TenancyStore, Timestamp, TransferOwnership, UpdateMembership, UpdateOrg, UserId,
+    UserStatus,
 };
 use tenantry_sqlite::Options;
 
@@ -194,8 +195,8 @@ async fn reads(store: &(impl TenancyStore + Inspect)) -> Transcript {
     for org in &orgs {
         look!(get_org(*org));
         look!(get_org_path(*org));
-        if let Some(first) = look!(list_children(*org, PageRequest::first().limit(1))) {
-            look!(list_children(*org, PageRequest::after_optional(first.next_cursor)));
+        if let Some(first) = look!(list_children(ListChildren::new(*org).page(PageRequest::first().limit(1)))) {
+            look!(list_children(ListChildren::new(*org).page(PageRequest::after_optional(first.next_cursor))));
         }
         for status in statuses() {
             let mut request = ListMembers::new(*org);
@@ -203,10 +204,12 @@ async fn reads(store: &(impl TenancyStore + Inspect)) -> Transcript {
             if let Some(first) = look!(list_members(request.clone().page(PageRequest::first().limit(1)))) {
                 look!(list_members(request.page(PageRequest::after_optional(first.next_cursor))));
             }
-            look!(count_members(*org, status));
+            let mut request = CountMembers::new(*org);
+            request.status = status;
+            look!(count_members(request));
         }
         for after in [0, 1, 3, u64::MAX] {
-            look!(changes(*org, after, PageRequest::first().limit(2)));
+            look!(changes(ListChanges::new(*org).after_revision(after).limit(2)));
         }
         for usr in &users {
             look!(get_membership_for(*org, *usr));

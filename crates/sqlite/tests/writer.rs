@@ -13,7 +13,9 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tenantry_core::{AddMember, Clock, CreateOrg, CreateUser, Dump, Inspect, OrgId, Role, Sources, TenancyStore, Timestamp, UserId};
+use tenantry_core::{
+    AddMember, Clock, CountMembers, CreateOrg, CreateUser, Dump, Inspect, OrgId, Role, Sources, TenancyStore, Timestamp, UserId,
+};
 use tenantry_sqlite::{Durability, Options, SqliteStore, open};
 use tokio::task::JoinSet;
 
@@ -58,7 +60,7 @@ async fn many_tasks_at_once_each_read_their_own_writes() {
     let made = tasks.join_all().await.into_iter().filter(|made| *made).count();
     let rows = store.dump().await.unwrap();
     assert_eq!((made, rows.slugs.len(), rows.organizations.len()), (100, 100, 101));
-    assert_eq!(store.count_members(org, None).await.unwrap(), 501);
+    assert_eq!(store.count_members(CountMembers::new(org)).await.unwrap(), 501);
     whole(&rows);
 }
 

@@ -1,7 +1,7 @@
 //! `tenantry changes` and `tenantry event`.
 
 use serde_json::{Map, Value};
-use tenantry::{DomainError, Event, EventId, Fields, IdType, PageRequest, TenancyStore};
+use tenantry::{DomainError, Event, EventId, Fields, IdType, ListChanges, TenancyStore};
 
 use super::{next_page, org_id, to_the_second};
 use crate::args::ChangesArgs;
@@ -11,8 +11,8 @@ use crate::output::{Answer, Record, Table};
 const HEAD: &[&str] = &["revision", "at", "event", "actor", "what changed", "subjects"];
 
 pub(super) async fn run(args: ChangesArgs, store: &dyn TenancyStore) -> Result<Answer, Failure> {
-    let page = args.limit.into_iter().fold(PageRequest::first(), PageRequest::limit);
-    let page = store.changes(org_id(store, &args.org.org).await?, args.after, page).await?;
+    let request = ListChanges::new(org_id(store, &args.org.org).await?).after_revision(args.after);
+    let page = store.changes(args.limit.into_iter().fold(request, ListChanges::limit)).await?;
     Ok(Answer::new(&page, table(&page.data))?.note(next_page(page.next_cursor.as_ref(), "--after")))
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn run(args: &ImportArgs, store: &dyn TenancyStore, stdin_free:
 
 /// The counts, as people see them.
 pub(super) fn record(counts: &ImportCounts) -> Record {
-    let ImportCounts { users, organizations, memberships, unchanged } = counts;
+    let ImportCounts { users, organizations, memberships, unchanged, .. } = counts;
     Record::new().with("users", users).with("organizations", organizations).with("memberships", memberships).with("unchanged", unchanged)
 }
 

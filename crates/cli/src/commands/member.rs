@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use tenantry::{
-    AddMember, AdminRemove, ChangeRole, ListMembers, ListMemberships, Membership, Patch, ReinstateMembership, SelfLeave, SuspendMembership,
-    TenancyStore, TransferOwnership, UpdateMembership, UserId,
+    AddMember, AdminRemove, ChangeRole, CountMembers, ListMembers, ListMemberships, Membership, Patch, ReinstateMembership, SelfLeave,
+    SuspendMembership, TenancyStore, TransferOwnership, UpdateMembership, UserId,
 };
 
 use super::{names, next_page, org_id, pages, to_the_second};
@@ -30,7 +30,8 @@ pub(super) async fn run(command: MemberCommand, store: &dyn TenancyStore, for_pe
             return Answer::new(&page, members(&page.data, &names_of(store, &page.data, for_people).await?));
         }
         MemberCommand::Count(args) => {
-            let count = store.count_members(org_id(store, &args.org.org).await?, args.status).await?;
+            let request = CountMembers::new(org_id(store, &args.org.org).await?);
+            let count = store.count_members(args.status.into_iter().fold(request, CountMembers::status)).await?;
             return Answer::new(&Count { count }, vec![count.to_string()]);
         }
         MemberCommand::Transfer { org, from, to } => {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use tenantry::{
-    CreateOrg, CreatedOrg, ListOrgs, OrgId, OrgStatus, Organization, Patch, ReinstateOrg, RevokeOrg, SuspendOrg, TenancyStore, UpdateOrg,
+    CreateOrg, CreatedOrg, ListChildren, ListOrgs, OrgId, OrgStatus, Organization, Patch, ReinstateOrg, RevokeOrg, SuspendOrg,
+    TenancyStore, UpdateOrg,
 };
 
 use super::{all_pages, next_page, org_id, pages};
@@ -52,7 +53,7 @@ async fn create(args: CreateOrgArgs, store: &dyn TenancyStore) -> Result<Answer,
     request.cascade_permissions = !no_cascade;
     request.inherit_permissions = !no_inherit;
     let created = store.create_org(request).await?;
-    let CreatedOrg { org, owner_membership } = &created;
+    let CreatedOrg { org, owner_membership, .. } = &created;
     Answer::new(&created, record(org).with("owner_membership", owner_membership.id).with("owner", owner_membership.usr_id))
 }
 
@@ -149,7 +150,7 @@ impl Forest {
         // Each organization is asked for its children once, in the order in which it was found.
         while let Some(parent) = orgs.get(seen).map(|org| org.id) {
             seen += 1;
-            orgs.extend(all_pages(|page| store.list_children(parent, page)).await?);
+            orgs.extend(all_pages(|page| store.list_children(ListChildren::new(parent).page(page))).await?);
         }
         Ok(Self::grow(orgs))
     }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use tenantry::{
-    DomainError, Error, Event, ImportCounts, ListMembers, Membership, MembershipStatus, OrgId, Organization, Page, PageRequest, PageSize,
-    TenancyStore,
+    DomainError, Error, Event, ImportCounts, ListChanges, ListMembers, Membership, MembershipStatus, OrgId, Organization, Page,
+    PageRequest, PageSize, TenancyStore,
 };
 
 use indicatif::ProgressBar;
@@ -98,7 +98,7 @@ async fn latest_changes(store: &dyn TenancyStore, orgs: &[&Organization]) -> Res
     let mut events = Vec::new();
     for org in orgs {
         let after = org.revision.saturating_sub(shown);
-        events.extend(store.changes(org.id, after, PageRequest::first()).await?.data);
+        events.extend(store.changes(ListChanges::new(org.id).after_revision(after)).await?.data);
     }
     events.sort_by_key(|event| std::cmp::Reverse((event.at, event.id)));
     events.truncate(CHANGES);

@@ -17,7 +17,8 @@ use crate::role::Role;
 use crate::time::Timestamp;
 use crate::value::{Name, Slug};
 
-/// A user to bring in.
+/// A user to bring in. Written as `ImportUser { .., ..ImportUser::new(..) }`,
+/// it takes fields that come later as they are by default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportUser {
     /// `usr_`.
@@ -32,7 +33,15 @@ pub struct ImportUser {
     pub updated_at: Option<Timestamp>,
 }
 
-/// An organization to bring in. Its parent stands further up in the file.
+impl ImportUser {
+    /// An active user without a name, made now.
+    pub const fn new(id: UserId) -> Self {
+        Self { id, status: UserStatus::Active, display_name: None, created_at: None, updated_at: None }
+    }
+}
+
+/// An organization to bring in. Its parent stands further up in the file. Written as `ImportOrg { .., ..ImportOrg::new(..) }`,
+/// it takes fields that come later as they are by default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportOrg {
     /// `org_`.
@@ -55,7 +64,25 @@ pub struct ImportOrg {
     pub updated_at: Option<Timestamp>,
 }
 
-/// A membership to bring in. Its organization, and the row that it replaces, stand further up in the file.
+impl ImportOrg {
+    /// An active root without name and slug, made now.
+    pub const fn new(id: OrgId) -> Self {
+        Self {
+            id,
+            parent_id: None,
+            status: OrgStatus::Active,
+            name: None,
+            slug: None,
+            cascade_permissions: true,
+            inherit_permissions: true,
+            created_at: None,
+            updated_at: None,
+        }
+    }
+}
+
+/// A membership to bring in. Its organization, and the row that it replaces, stand further up in the file. Written as `ImportMember { .., ..ImportMember::new(..) }`,
+/// it takes fields that come later as they are by default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportMember {
     /// `mem_`.
@@ -82,8 +109,28 @@ pub struct ImportMember {
     pub updated_at: Option<Timestamp>,
 }
 
+impl ImportMember {
+    /// An active membership without an end, made now.
+    pub fn new(id: MembershipId, usr_id: UserId, org_id: OrgId, role: impl Into<String>) -> Self {
+        Self {
+            id,
+            usr_id,
+            org_id,
+            role: role.into(),
+            status: MembershipStatus::Active,
+            replaces: None,
+            invited_by: None,
+            removed_by: None,
+            expires_at: None,
+            created_at: None,
+            updated_at: None,
+        }
+    }
+}
+
 /// One row to bring in.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ImportRow {
     /// A user.
     User(ImportUser),
@@ -125,6 +172,7 @@ impl fmt::Debug for Import {
 
 /// What an import brought in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ImportCounts {
     /// New users.
     pub users: u64,

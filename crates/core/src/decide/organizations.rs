@@ -73,6 +73,7 @@ impl CreateOrg {
 
 /// What [`CreateOrg`] answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct CreatedOrg {
     /// The new organization.
     pub org: Organization,

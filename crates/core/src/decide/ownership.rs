@@ -30,6 +30,7 @@ impl TransferOwnership {
 
 /// What [`TransferOwnership`] answers: the rows that are now in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct TransferredOwnership {
     /// The former owner's row, as member.
     pub from_membership: Membership,

@@ -34,6 +34,7 @@ impl CreateUser {
 
 /// What [`CreateUser`] answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct CreatedUser {
     /// The new row.
     pub user: User,
@@ -95,6 +96,7 @@ on_user!(
 
 /// What [`SuspendUser`] answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct SuspendedUser {
     /// The row.
     pub user: User,

@@ -9,8 +9,7 @@ use crate::decide::{
 use crate::entity::{MembershipStatus, OrgStatus};
 use crate::error::{DomainError, Error};
 use crate::json::Value;
-use crate::page::PageRequest;
-use crate::store::{ListMembers, ListMemberships, ListOrgs, TenancyStore};
+use crate::store::{CountMembers, ListChanges, ListChildren, ListMembers, ListMemberships, ListOrgs, TenancyStore};
 
 /// Why a call by name did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -76,8 +75,8 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
         "get_orgs" => Reply::FoundOrgs { data: store.get_orgs(&ended!(input, input.ids("org_ids")?)).await? },
         "get_org_path" => Reply::OrgPath(store.get_org_path(ended!(input, input.id("org_id")?)).await?),
         "list_children" => {
-            let (org_id, page) = ended!(input, (input.id("org_id")?, input.page()?));
-            Reply::Organizations(store.list_children(org_id, page).await?)
+            let request = ListChildren { org_id: input.id("org_id")?, page: input.page()? };
+            Reply::Organizations(store.list_children(ended!(input, request)).await?)
         }
         "list_orgs" => {
             let page = input.page()?;
@@ -157,13 +156,15 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
         "count_members" => {
             let org_id = input.id("org_id")?;
             let status = input.opt_word("status", MEMBERSHIP_STATUS, MembershipStatus::parse)?;
-            input.end()?;
-            Reply::Count { count: store.count_members(org_id, status).await? }
+            Reply::Count { count: store.count_members(ended!(input, CountMembers { org_id, status })).await? }
         }
         "changes" => {
-            let (org_id, after) = (input.id("org_id")?, input.opt_revision("after_revision")?.unwrap_or(0));
-            let page = ended!(input, input.limit(PageRequest::first())?);
-            Reply::Events(store.changes(org_id, after, page).await?)
+            let request = ListChanges {
+                org_id: input.id("org_id")?,
+                after_revision: input.opt_revision("after_revision")?.unwrap_or(0),
+                limit: input.limit()?,
+            };
+            Reply::Events(store.changes(ended!(input, request)).await?)
         }
         "import" => {
             let rows = ended!(input, input.list("rows")?);

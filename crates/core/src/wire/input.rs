@@ -6,7 +6,7 @@ use crate::decide::Patch;
 use crate::error::DomainError;
 use crate::id::{Id, IdError};
 use crate::json::Value;
-use crate::page::PageRequest;
+use crate::page::{PageRequest, PageSize};
 use crate::time::Timestamp;
 
 /// An input object whose fields are taken one after the other.
@@ -138,15 +138,14 @@ impl<'v> Input<'v> {
 
     /// The fields `cursor` and `limit`.
     pub(super) fn page(&mut self) -> Result<PageRequest, DomainError> {
-        let page = PageRequest::after_optional(self.cursor()?);
-        self.limit(page)
+        Ok(PageRequest { cursor: self.cursor()?, limit: self.limit()? })
     }
 
     /// The field `limit`.
-    pub(super) fn limit(&mut self, page: PageRequest) -> Result<PageRequest, DomainError> {
+    pub(super) fn limit(&mut self) -> Result<PageSize, DomainError> {
         match self.take_some("limit") {
-            None => Ok(page),
-            Some(Value::Int(limit)) => Ok(page.limit(*limit)),
+            None => Ok(PageSize::default()),
+            Some(Value::Int(limit)) => Ok(PageSize::clamp(*limit)),
             Some(_) => Err(DomainError::format("limit", "a whole number")),
         }
     }
