@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Transaction};
 use tenantry_core::{BackendError, Error, Guard, Job, LoadSpec, OrgId, Plan, Refusal, UniqueKey};
 use uuid::Uuid;
 
@@ -30,6 +30,17 @@ const OPTIMISTIC: usize = 2;
 pub(crate) struct Session<'s> {
     store: &'s Postgres,
     held: Option<PoolConnection<sqlx::Postgres>>,
+    /// A transaction is being begun. Dropped at that point, the driver hands the connection back to the pool with the
+    /// transaction open, and whoever gets it next would write into that and never commit.
+    beginning: bool,
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.as_mut().filter(|_| self.beginning) {
+            held.close_on_drop();
+        }
+    }
 }
 
 impl Session<'_> {
@@ -47,17 +58,29 @@ impl Session<'_> {
             if let Some(mut dead) = self.held.take() {
                 dead.close_on_drop();
             }
+            self.beginning = false;
             if self.conn().await?.ping().await.is_ok() {
                 return self.conn().await;
             }
         }
         Err(unavailable())
     }
+
+    /// Begins a transaction; dropping it rolls it back.
+    pub(crate) async fn begin(&mut self, statement: &'static str) -> Result<Transaction<'_, sqlx::Postgres>, Failure> {
+        self.conn().await?;
+        let held = self.held.as_deref_mut().ok_or_else(unavailable)?;
+        self.beginning = true;
+        let begun = held.begin_with(statement).await;
+        // After a failure the state of the connection is not known: it ends with the session.
+        self.beginning = begun.is_err();
+        Ok(begun?)
+    }
 }
 
 impl Postgres {
     pub(crate) const fn session(&self) -> Session<'_> {
-        Session { store: self, held: None }
+        Session { store: self, held: None, beginning: false }
     }
 
     pub(crate) async fn drive(&self, job: &mut dyn Job) -> Result<(), Error> {
@@ -83,6 +106,7 @@ impl Postgres {
                     }
                 }
                 Step::LockFirst(guarded) => rows.extend(guarded),
+                Step::Dead => drop(session.renew().await?),
                 // Decided anew, an import finds the row and says so; ids drawn for new rows stay as they are.
                 Step::IdTaken(_) if id_taken => return Err(BackendError::from(Refusal::Unique(UniqueKey::Id)).into()),
                 Step::IdTaken(guarded) => {
@@ -125,13 +149,11 @@ impl Postgres {
     async fn locked(&self, session: &mut Session<'_>, job: &mut dyn Job, rows: &Rows) -> Result<Step, Error> {
         // Whatever the session's default: after waiting for a row, the load must see what was committed meanwhile.
         const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
-        let mut begun = session.conn().await?.begin_with(BEGIN).await.map_err(Failure::from);
-        if begun.as_ref().is_err_and(Failure::is_lost) {
-            drop(begun);
-            begun = session.renew().await?.begin_with(BEGIN).await.map_err(Failure::from);
-        }
-        // On every way out but COMMIT, dropping the transaction rolls it back.
-        let mut tx = begun.map_err(Failure::into_backend)?;
+        let mut tx = match session.begin(BEGIN).await {
+            Ok(tx) => tx,
+            Err(failure) if failure.is_lost() => return Ok(Step::Dead),
+            Err(failure) => return Err(failure.into_backend().into()),
+        };
         let (users, orgs): (Vec<Uuid>, Vec<Uuid>) = (rows.users.iter().copied().collect(), rows.orgs.iter().copied().collect());
         let loaded = match lock(&self.statements, &mut tx, rows.presence, &users, &orgs).await {
             Ok(()) => load(&self.statements, &mut tx, job.spec()).await,
@@ -195,6 +217,8 @@ enum Step {
     Conflict(Rows),
     /// Nothing was written: decide again, with these rows taken first.
     LockFirst(Rows),
+    /// Nothing was begun: the connection is dead.
+    Dead,
     /// Nothing was written: a row with the id of a new one is there.
     IdTaken(Rows),
 }

@@ -32,7 +32,7 @@ mod statements;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 
-use sqlx::{Connection, PgPool};
+use sqlx::PgPool;
 use tenantry_core::{
     Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery,
     Organization, User, UserId,
@@ -82,17 +82,26 @@ impl Drop for Postgres {
     }
 }
 
-/// Runs a read. A pooled connection may have died since it was last used, and a read is safe to repeat: once, on a connection
-/// that has just answered.
+/// Runs a read, inside a transaction where one is named. A pooled connection may have died since it was last used, and a read
+/// is safe to repeat: once, on a connection that has just answered.
 macro_rules! read {
-    ($store:ident, $conn:ident => $read:expr) => {{
+    ($store:ident, $conn:ident => $read:expr) => {
+        read!($store, $store.transaction_per_command.then_some("BEGIN"), $conn => $read)
+    };
+    ($store:ident, $begin:expr, $conn:ident => $read:expr) => {{
+        let begin: Option<&'static str> = $begin;
         let mut session = $store.session();
-        let mut attempt = 0;
+        let mut again = false;
         loop {
-            attempt += 1;
-            let $conn = if attempt == 1 { session.conn().await? } else { session.renew().await? };
-            let done = if $store.transaction_per_command {
-                match $conn.begin().await {
+            if again {
+                session.renew().await?;
+            }
+            let done = match begin {
+                None => {
+                    let $conn = session.conn().await?;
+                    $read.await
+                }
+                Some(begin) => match session.begin(begin).await {
                     Ok(mut tx) => {
                         let $conn = &mut *tx;
                         let done = $read.await;
@@ -100,13 +109,11 @@ macro_rules! read {
                         drop(tx.rollback().await);
                         done
                     }
-                    Err(error) => Err(error.into()),
-                }
-            } else {
-                $read.await
+                    Err(failure) => Err(failure),
+                },
             };
             match done {
-                Err(failure) if failure.is_lost() && attempt == 1 => {}
+                Err(failure) if failure.is_lost() && !again => again = true,
                 done => break done.map_err(Failure::into_backend),
             }
         }
@@ -140,11 +147,6 @@ impl Backend for Postgres {
     }
 
     async fn dump(&self) -> Result<Dump, BackendError> {
-        let mut session = self.session();
-        let done = match list::dump(&self.statements, session.conn().await?).await {
-            Err(failure) if failure.is_lost() => list::dump(&self.statements, session.renew().await?).await,
-            done => done,
-        };
-        done.map_err(Failure::into_backend)
+        read!(self, Some("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"), conn => list::dump(&self.statements, conn))
     }
 }

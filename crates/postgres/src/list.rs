@@ -1,7 +1,7 @@
 //! What reads answer, defined by `tenantry_core::State`.
 
 use sqlx::postgres::PgRow;
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{PgConnection, Row};
 use tenantry_core::{
     Dump, Event, EventQuery, Expiry, Id, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, OrgStatus, Organization, Slug,
     Timestamp, User, UserId, Window,
@@ -146,14 +146,13 @@ pub(crate) fn slug(row: &PgRow) -> Result<(Slug, OrgId), Failure> {
     Ok((slug, codec::id("organization_slug", org)?))
 }
 
+/// Every row. As of one moment when the caller has begun a transaction that sees one.
 pub(crate) async fn dump(sql: &Statements, conn: &mut PgConnection) -> Result<Dump, Failure> {
-    let mut tx = conn.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-    let users = sql.dump_users.query().fetch_all(&mut *tx).await?;
-    let orgs = sql.dump_orgs.query().fetch_all(&mut *tx).await?;
-    let slugs = sql.dump_slugs.query().fetch_all(&mut *tx).await?;
-    let memberships = sql.dump_memberships.query().fetch_all(&mut *tx).await?;
-    let events = sql.dump_events.query().fetch_all(&mut *tx).await?;
-    tx.rollback().await?;
+    let users = sql.dump_users.query().fetch_all(&mut *conn).await?;
+    let orgs = sql.dump_orgs.query().fetch_all(&mut *conn).await?;
+    let slugs = sql.dump_slugs.query().fetch_all(&mut *conn).await?;
+    let memberships = sql.dump_memberships.query().fetch_all(&mut *conn).await?;
+    let events = sql.dump_events.query().fetch_all(&mut *conn).await?;
     Ok(Dump::new(
         each(&users, |fields| codec::user(fields))?,
         each(&orgs, |fields| codec::org(fields))?,

@@ -1,0 +1,86 @@
+//! A small world to try operations in: one row of every kind and status that they tell apart.
+
+use tenantry_core::{
+    AddMember, CreateOrg, CreateUser, DomainError, Error, MembershipId, OrgId, SuspendMembership, SuspendOrg, SuspendUser, TenancyStore,
+    Timestamp, UserId,
+};
+
+/// Ids of a world that [`World::build`] made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct World {
+    /// A user with a row, owner of `org`.
+    pub owner: UserId,
+    /// A user with a row, admin of `org`.
+    pub admin: UserId,
+    /// A user without a row, member of `org`.
+    pub member: UserId,
+    /// A user with a row and no membership.
+    pub outsider: UserId,
+    /// A user with a suspended row and no membership.
+    pub suspended_user: UserId,
+    /// An active root with the slug `acme`; it has a child.
+    pub org: OrgId,
+    /// An active child of `org`, owned by `owner`.
+    pub child: OrgId,
+    /// A suspended root, owned by `owner`.
+    pub suspended_org: OrgId,
+    /// The owner's membership of `org`.
+    pub owner_mem: MembershipId,
+    /// The admin's.
+    pub admin_mem: MembershipId,
+    /// The member's.
+    pub member_mem: MembershipId,
+    /// A suspended membership of `org`, of a user without a row.
+    pub suspended_mem: MembershipId,
+    /// A membership of `org` with an end far ahead, of a user without a row.
+    pub ending_mem: MembershipId,
+}
+
+impl World {
+    /// The slug of the world's first organization.
+    pub const SLUG: &'static str = "acme";
+
+    /// Makes the world in an empty store.
+    ///
+    /// # Errors
+    /// Whatever the store says; it says nothing if it works.
+    pub async fn build(store: &dyn TenancyStore) -> Result<Self, Error> {
+        let user = async |name: &str| store.create_user(CreateUser::new().display_name(name)).await.map(|created| created.user.id);
+        let (owner, admin, outsider, suspended_user) = (user("Olga").await?, user("Adam").await?, user("Otto").await?, user("Susi").await?);
+        store.suspend_user(SuspendUser::new(suspended_user)).await?;
+        let (member, paused, ending) = (external(1)?, external(2)?, external(3)?);
+
+        let created = store.create_org(CreateOrg::new(owner).name("Acme Inc.").slug(Self::SLUG)).await?;
+        let org = created.org.id;
+        let child = store.create_org(CreateOrg::new(owner).name("Child").parent(org)).await?.org.id;
+        let suspended_org = store.create_org(CreateOrg::new(owner).slug("paused")).await?.org.id;
+        store.suspend_org(SuspendOrg::new(suspended_org)).await?;
+
+        let join = async |usr, role: &str| store.add_member(AddMember::new(org, usr, role)).await.map(|mem| mem.id);
+        let (admin_mem, member_mem, suspended_mem) =
+            (join(admin, "admin").await?, join(member, "member").await?, join(paused, "guest").await?);
+        store.suspend_membership(SuspendMembership::new(suspended_mem)).await?;
+        let ending_mem = store.add_member(AddMember::new(org, ending, "viewer").expires_at(Timestamp::MAX)).await?.id;
+        Ok(Self {
+            owner,
+            admin,
+            member,
+            outsider,
+            suspended_user,
+            org,
+            child,
+            suspended_org,
+            owner_mem: created.owner_membership.id,
+            admin_mem,
+            member_mem,
+            suspended_mem,
+            ending_mem,
+        })
+    }
+}
+
+/// A user that has no row, with a fixed id.
+fn external(number: u8) -> Result<UserId, Error> {
+    let id = format!("usr_019600000000700080000000000000{number:02x}").parse();
+    Ok(id.map_err(|error| DomainError::InvalidId { field: "usr_id", error })?)
+}

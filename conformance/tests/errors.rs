@@ -1,0 +1,112 @@
+//! Errors: the table of spec/errors.md is that of the code, and messages say something to people.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it did"
+)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use tenantry_core::id::IdError;
+use tenantry_core::{BackendError, BackendKind, DomainError, Error, IdType, Precondition, Slug};
+
+/// One of each kind, and of each wording.
+fn domain_errors() -> Vec<DomainError> {
+    let id = |error| DomainError::InvalidId { field: "org_id", error };
+    let org = "org_01960000000070008000000000000001".parse().expect("an id");
+    let conflict = |kind| DomainError::ImportConflict { kind, why: "stands in the rows twice" };
+    let kinds = IdError::Kind { expected: IdType::Organization, found: IdType::User };
+    let ids = [IdError::Separator, IdError::UnknownType, IdError::Payload, IdError::Version, kinds, IdError::NotAUuid];
+    let mut errors = vec![
+        DomainError::InvalidFormat { field: "limit".to_owned(), expected: "a whole number" },
+        DomainError::InvalidCursor,
+        DomainError::Forbidden,
+        DomainError::RoleHierarchy,
+        DomainError::SoleOwner { orgs: vec![org] },
+        DomainError::SoleOwner { orgs: vec![org; 12] },
+        DomainError::DuplicateMembership,
+        DomainError::OrgSlug(Slug::parse("acme").expect("a slug")),
+        DomainError::AlreadyTerminal { kind: IdType::Organization, state: "revoked" },
+        DomainError::AlreadyTerminal { kind: IdType::User, state: "suspended" },
+        DomainError::MaxDepth,
+        DomainError::HasChildren,
+        DomainError::Import { line: 7, error: Box::new(conflict(IdType::Membership)) },
+    ];
+    errors.extend(ids.map(id));
+    errors.extend(IdType::ALL.map(DomainError::NotFound));
+    errors.extend(IdType::ALL.map(conflict));
+    errors.extend(Precondition::ALL.map(DomainError::Precondition));
+    errors
+}
+
+fn backend_errors() -> Vec<BackendError> {
+    let event_id = "aud_01960000000070008000000000000001".parse().expect("an id");
+    let kinds = [
+        BackendKind::Unavailable,
+        BackendKind::UnknownOutcome { event_id },
+        BackendKind::Retryable,
+        BackendKind::Schema,
+        BackendKind::Other,
+    ];
+    let inconsistent = BackendError::inconsistent("membership", "mem_01960000000070008000000000000001");
+    kinds.into_iter().map(|kind| BackendError::new(kind, "a message")).chain([inconsistent]).collect()
+}
+
+/// Code and class of every error, as the code has them.
+fn known() -> BTreeMap<String, String> {
+    let domain = domain_errors().into_iter().map(Error::from);
+    let all = domain.chain(backend_errors().into_iter().map(Error::from));
+    let any_field = |code: String| if code.starts_with("invalid_format.") { "invalid_format.*".to_owned() } else { code };
+    all.map(|error| (any_field(error.code()), error.class().to_owned())).collect()
+}
+
+/// Code and class of every row of the table.
+fn specified() -> BTreeMap<String, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/errors.md");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let row = |line: &str| {
+        let mut cells = line.split('|').map(str::trim).skip(1);
+        let (code, class) = (cells.next()?, cells.next()?);
+        Some((code.strip_prefix('`')?.strip_suffix('`')?.to_owned(), class.to_owned()))
+    };
+    text.lines().filter_map(row).collect()
+}
+
+#[test]
+fn the_table_of_the_specification_is_that_of_the_code() {
+    let (known, specified) = (known(), specified());
+    assert!(specified.len() > 20, "the table of spec/errors.md cannot be read any more: {specified:?}");
+    assert_eq!(specified, known);
+}
+
+// covers: ERR-6
+#[test]
+fn a_class_is_itself_and_those_above_it() {
+    let all: Vec<&str> = domain_errors().iter().map(DomainError::class).collect();
+    for error in domain_errors() {
+        for class in &all {
+            let above = *class == error.class() || (*class == "ForbiddenError" && error.class() == "RoleHierarchyError");
+            assert_eq!(error.is_class(class), above, "{error:?} {class}");
+        }
+    }
+}
+
+#[test]
+fn messages() {
+    let lines: Vec<String> = domain_errors().iter().map(|error| format!("{}: {error}", error.code())).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn messages_are_short_and_plain() {
+    for error in domain_errors() {
+        let message = error.to_string();
+        assert!(!message.ends_with('.') && message.len() < 600, "{message}");
+        assert!(message.starts_with(|first: char| first.is_lowercase() || first == '`'), "{message}");
+    }
+}

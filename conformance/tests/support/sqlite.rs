@@ -1,0 +1,22 @@
+//! The SQLite store: for each test a file in a folder of its own.
+
+use std::sync::Arc;
+
+use tenantry_conformance::{Fresh, FreshError, TestStore, async_trait};
+use tenantry_core::Sources;
+
+#[derive(Debug)]
+pub(crate) struct Sqlite;
+
+#[async_trait]
+impl TestStore for Sqlite {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn fresh(&self, sources: Sources) -> Result<Fresh, FreshError> {
+        let folder = tempfile::tempdir()?;
+        let store = tenantry_sqlite::Options::new().sources(sources).open(folder.path().join("store.db"))?;
+        Ok(Fresh::new(Arc::new(store), folder))
+    }
+}
