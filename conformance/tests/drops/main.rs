@@ -174,12 +174,13 @@ impl Stage {
             written.unwrap_or_else(|error| panic!("{what}: then it cannot write: {error:?}"));
         }
         // At once, so that a store with several connections reads over all of them.
-        let (a, b, c, d, e, f) = tokio::join!(self.dump(), self.dump(), self.dump(), self.dump(), self.dump(), self.dump());
-        for seen in [&a, &b, &c, &d, &e, &f] {
+        let all = <[Dump; 6]>::from(tokio::join!(self.dump(), self.dump(), self.dump(), self.dump(), self.dump(), self.dump()));
+        for seen in &all {
             let there = seen.users.iter().filter(|user| is_probe(user)).count();
             assert_eq!(there, WRITES, "{what}: then writes that succeeded are not there for everyone");
         }
-        without_probes(f)
+        let [.., last] = all;
+        without_probes(last)
     }
 
     /// The rows once they stand still: a server may still be at what a dropped future asked of it.
