@@ -114,7 +114,8 @@ fn spawn(binaries: &Binaries, folder: &Folder, port: u16) -> Result<Child> {
         server.args(["-c", "listen_addresses=127.0.0.1"]);
     }
     // Nothing in it outlives the run, so nothing has to reach the disk.
-    for setting in ["fsync=off", "synchronous_commit=off", "full_page_writes=off"] {
+    // Autovacuum would add its own transactions to those that a test counts.
+    for setting in ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off"] {
         server.args(["-c", setting]);
     }
     server.args(["-c", "max_connections=200", "-c", "shared_buffers=64MB"]);
