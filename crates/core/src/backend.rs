@@ -52,6 +52,6 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Events; `None` when the organization that the query names does not exist.
     fn events(&self, query: EventQuery) -> impl Future<Output = Result<Option<Vec<Event>>, BackendError>> + Send;
 
-    /// Every row, behind all writes that were begun before.
+    /// Every row, behind every write that was answered before.
     fn dump(&self) -> impl Future<Output = Result<Dump, BackendError>> + Send;
 }

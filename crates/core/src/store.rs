@@ -311,7 +311,7 @@ pub trait TenancyStore: fmt::Debug + Send + Sync {
 /// Shows every row of a store: for comparing stores, not for applications.
 #[async_trait]
 pub trait Inspect: Send + Sync {
-    /// Every row, behind all writes that were begun before.
+    /// Every row, behind every write that was answered before.
     ///
     /// # Errors
     /// `backend.*`.
