@@ -1,8 +1,11 @@
 //! Tests of the statements themselves, against a server.
 
 use sqlx::{Connection, PgConnection, Row, raw_sql};
-use tenantry_core::Timestamp;
+use tenantry_core::{Change, LoadSpec, Plan, Timestamp, User, UserStatus};
 
+use crate::apply::{Applied, apply};
+use crate::list;
+use crate::load::load;
 use crate::migrations::migrate;
 use crate::statements::{Schema, Statements};
 
@@ -50,6 +53,31 @@ async fn migrating_twice_and_at_once_is_migrating_once() {
     }
     assert_eq!(applied, crate::migrations::MIGRATIONS.len());
     assert_eq!(crate::migrations::status(&mut conn, &schema).await.unwrap().pending.len(), 0);
+    discard(&mut conn, &schema).await;
+}
+
+#[tokio::test]
+async fn a_write_that_a_pooler_hands_to_another_process_is_not_made() {
+    let mut conn = connection().await;
+    let schema = schema("moved");
+    migrate(&mut conn, &schema, Timestamp::MIN).await.unwrap();
+    let statements = Statements::new(&schema, true);
+    let loaded = load(&statements, &mut conn, &LoadSpec::Nothing).await.unwrap();
+    let user = User {
+        id: "usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f".parse().unwrap(),
+        status: UserStatus::Active,
+        display_name: None,
+        created_at: Timestamp::MIN,
+        updated_at: Timestamp::MIN,
+        revision: 0,
+    };
+    let plan = Plan { changes: vec![Change::InsertUser(user)], ..Plan::default() };
+    let elsewhere = apply(&statements, &mut conn, &plan, loaded.backend_pid + 1).await.unwrap();
+    assert!(matches!(elsewhere, Applied::Moved), "{elsewhere:?}");
+    assert_eq!(list::dump(&statements, &mut conn).await.unwrap().users.len(), 0);
+    let here = apply(&statements, &mut conn, &plan, loaded.backend_pid).await.unwrap();
+    assert!(matches!(here, Applied::Done), "{here:?}");
+    assert_eq!(list::dump(&statements, &mut conn).await.unwrap().users.len(), 1);
     discard(&mut conn, &schema).await;
 }
 
