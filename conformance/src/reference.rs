@@ -3,8 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tenantry_core::{
-    Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId,
-    OrgQuery, Organization, Sources, State, User, UserId,
+    Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Inquiry, Invitation, InvitationQuery, Job, Membership,
+    MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Sources, Standing, State, Tuple, TupleQuery, User, UserId,
 };
 
 /// The rules over core's own state.
@@ -25,7 +25,8 @@ impl Reference {
 impl Backend for Reference {
     async fn execute<J: Job>(&self, mut job: J) -> Result<J, Error> {
         let mut state = self.state();
-        let plan = job.decide(&state.load(job.spec()))?;
+        let seen = state.load(job.begin());
+        let plan = job.decide(&seen)?;
         let refused = |refusal| BackendError::new(BackendKind::Other, format!("core refuses its own plan: {refusal:?}"));
         state.apply(&plan).map_err(refused)?;
         Ok(job)
@@ -49,6 +50,22 @@ impl Backend for Reference {
 
     async fn events(&self, query: EventQuery) -> Result<Option<Vec<Event>>, BackendError> {
         Ok(self.state().read_events(&query))
+    }
+
+    async fn invitations(&self, query: InvitationQuery) -> Result<Option<Vec<Invitation>>, BackendError> {
+        Ok(self.state().read_invitations(&query))
+    }
+
+    async fn tuples(&self, query: TupleQuery) -> Result<Vec<Tuple>, BackendError> {
+        Ok(self.state().read_tuples(&query))
+    }
+
+    async fn standings(&self, usr: UserId, orgs: Vec<OrgId>) -> Result<Vec<Standing>, BackendError> {
+        Ok(self.state().read_standings(usr, &orgs))
+    }
+
+    async fn inquire<Q: Inquiry>(&self, inquiry: Q) -> Result<Q, BackendError> {
+        Ok(self.state().inquire(inquiry))
     }
 
     async fn dump(&self) -> Result<Dump, BackendError> {

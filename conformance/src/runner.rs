@@ -5,13 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use tenantry_core::rules::Rules;
 use tenantry_core::source::{Clock, IdSource, ManualClock, MonotonicIds, SeededSecrets};
-use tenantry_core::{Engine, Error, Id, Inspect, Sources, TenancyStore, Timestamp, UserId};
+use tenantry_core::{Caller, Engine, Error, Id, Inspect, Sources, TenancyStore, Timestamp, UserId};
 
 use crate::compare::{dump_differences, json_differences};
 use crate::expect::{Expected, Want, describe};
 use crate::fixture::{Fixture, Step, Test};
-use crate::ops::{self, Assertion, CAPABILITIES, Op};
+use crate::ops::{self, Assertion, CAPABILITIES, Given, Op};
 use crate::reference::{Reference, reference};
 use crate::store::{Fresh, TestStore};
 use crate::vars::{Vars, at_path};
@@ -64,9 +65,7 @@ async fn begin<'t>(store: &dyn TestStore, fixture: &Fixture, test: &'t Test) -> 
     if !CAPABILITIES.contains(&fixture.capability.as_str()) {
         return Err(format!("there is no capability `{}` here", fixture.capability));
     }
-    if test.rules.is_some() {
-        return Err("there are no rewrite `rules` here yet".to_owned());
-    }
+    let rules = test.rules.as_ref().map(rules).transpose()?;
     let start = Timestamp::from_micros(START_MICROS).map_err(|error| error.to_string())?;
     let (sources, clock) = Sources::deterministic(start, SEED);
     // The same ids again, over the same clock.
@@ -79,14 +78,29 @@ async fn begin<'t>(store: &dyn TestStore, fixture: &Fixture, test: &'t Test) -> 
         vars.set(name, Value::String(id.any().to_string()));
     }
     let Fresh { store, inspect, guard } = store.fresh(sources).await.map_err(|error| format!("no fresh store: {error}"))?;
-    Ok((Run { store, inspect, reference: reference(again), clock, vars }, steps, guard))
+    let rows = reference(again);
+    let mut model: Arc<dyn TenancyStore> = Arc::new(rows.clone());
+    let mut store = store;
+    if let Some(rules) = rules {
+        model = model.with_rules(Arc::clone(&rules));
+        store = store.with_rules(rules);
+    }
+    Ok((Run { store, inspect, model, rows, clock, vars }, steps, guard))
+}
+
+/// The rules of a test. A relation without an entry is one that is had by tuples only.
+fn rules(value: &Value) -> Result<Arc<Rules>, String> {
+    let value = ops::core_value(value).map_err(|error| error.to_string())?;
+    Rules::parse_open(&value).map(Arc::new).map_err(|error| format!("`rules`: {error}"))
 }
 
 /// A test on its way.
 struct Run {
     store: Arc<dyn TenancyStore>,
     inspect: Arc<dyn Inspect>,
-    reference: Engine<Reference>,
+    /// The same in core's own state: what it answers, and its rows.
+    model: Arc<dyn TenancyStore>,
+    rows: Engine<Reference>,
     clock: Arc<ManualClock>,
     vars: Vars,
 }
@@ -109,7 +123,7 @@ impl Run {
     }
 
     async fn compare_rows(&self) -> Vec<String> {
-        let differences = match (self.reference.dump().await, self.inspect.dump().await) {
+        let differences = match (self.rows.dump().await, self.inspect.dump().await) {
             (Ok(expected), Ok(actual)) => dump_differences(&expected, &actual),
             (Err(error), _) | (_, Err(error)) => vec![format!("it cannot be dumped: {}", describe(&error))],
         };
@@ -118,18 +132,17 @@ impl Run {
     }
 
     async fn step(&mut self, step: &Step) -> Result<(), Vec<String>> {
-        if step.actor.is_some() {
-            return Err(vec!["there are no guarded callers (`as`) here yet".to_owned()]);
-        }
-        let op = Op::named(&step.op).ok_or_else(|| vec![format!("there is no operation `{}` here", step.op)])?;
         let input = self.vars.fill_map(&step.input).map_err(|line| vec![line])?;
+        let caller = step.actor.as_ref().map(|actor| self.caller(actor)).transpose().map_err(|line| vec![line])?;
         let expected = step.expected.as_ref().map(|expected| expected.fill(&self.vars)).transpose().map_err(|line| vec![line])?;
-        if let Some(key) = op.unknown_keys(&input).next()
-            && !wants_form_error(expected.as_ref(), &input)
-        {
-            return Err(vec![format!("`{}` has no input `{key}`", step.op)]);
-        }
-        let outcome = self.call(op, input).await?;
+        let given = Given::parse(&step.op, &input).map_err(|line| vec![line])?;
+        let outcome = if let Some(given) = given {
+            self.given(&given, expected.as_ref(), caller.as_ref()).await?
+        } else {
+            let op = Op::named(&step.op).ok_or_else(|| vec![format!("there is no operation `{}` here", step.op)])?;
+            known_keys(op, &step.op, &input, expected.as_ref())?;
+            self.call(op, input, caller.as_ref()).await?
+        };
         let differences = match (&expected, &outcome) {
             (Some(expected), outcome) => expected.differences(outcome),
             (None, Ok(_)) => Vec::new(),
@@ -147,11 +160,58 @@ impl Run {
         Ok(())
     }
 
-    async fn call(&self, op: Op, input: Map<String, Value>) -> Result<Result<Value, Error>, Vec<String>> {
+    /// On whose behalf a step runs: a user by name or id, or one with the identifiers that are vouched for.
+    fn caller(&self, actor: &Value) -> Result<Caller, String> {
+        let usr = |value: &Value| {
+            let text = value.as_str().ok_or("`as` names a user")?;
+            let filled = match self.vars.fill(value)?.as_str() {
+                Some(filled) if filled != text => filled.to_owned(),
+                _ => self.vars.fill_text(&format!("{{{text}}}")).unwrap_or_else(|_| text.to_owned()),
+            };
+            filled.parse::<UserId>().map_err(|error| format!("`as`: `{text}` is no user: {error}"))
+        };
+        let Value::Object(fields) = actor else { return Ok(Caller::guarded(usr(actor)?)) };
+        if let Some(key) = fields.keys().find(|key| !["usr_id", "identifiers"].contains(&key.as_str())) {
+            return Err(format!("`as` has no key `{key}`"));
+        }
+        let caller = Caller::guarded(usr(fields.get("usr_id").unwrap_or(&Value::Null))?);
+        let identifiers = match fields.get("identifiers") {
+            None => return Ok(caller),
+            Some(Value::Array(items)) => {
+                let text = |item: &Value| item.as_str().map(|text| self.vars.fill_text(text)).ok_or("`identifiers` are texts")?;
+                items.iter().map(text).collect::<Result<Vec<_>, _>>()?
+            }
+            Some(_) => return Err("`identifiers` is a list".to_owned()),
+        };
+        Ok(caller.vouching(identifiers))
+    }
+
+    /// The short form: the tuples that are given, then the operation.
+    async fn given(
+        &self,
+        given: &Given,
+        expected: Option<&Expected>,
+        caller: Option<&Caller>,
+    ) -> Result<Result<Value, Error>, Vec<String>> {
+        let create = Op::named("create_tuple").ok_or_else(|| vec!["there are no tuples here".to_owned()])?;
+        for (index, tuple) in given.tuples.iter().enumerate() {
+            known_keys(create, "create_tuple", tuple, None)?;
+            if let Err(error) = self.call(create, tuple.clone(), None).await? {
+                return Err(vec![format!("given tuple {}: {}", index + 1, describe(&error))]);
+            }
+        }
+        known_keys(given.op, "the short form", &given.input, expected)?;
+        let outcome = self.call(given.op, given.input.clone(), caller).await?;
+        Ok(outcome.map(|result| Given::shown(&result)))
+    }
+
+    async fn call(&self, op: Op, input: Map<String, Value>, caller: Option<&Caller>) -> Result<Result<Value, Error>, Vec<String>> {
         if op.writes() {
             self.clock.advance_micros(TICK_MICROS);
         }
-        let store: &dyn TenancyStore = &*self.store;
+        let on_behalf =
+            |store: &Arc<dyn TenancyStore>| caller.map_or_else(|| Arc::clone(store), |caller| store.with_caller(caller.clone()));
+        let (store, model) = (&*on_behalf(&self.store), &*on_behalf(&self.model));
         match op {
             Op::Clock => {
                 let seconds =
@@ -164,8 +224,8 @@ impl Run {
             Op::Store(operation) => {
                 let input = ops::with_expiry(operation, input, self.clock.now()).map_err(|line| vec![line])?;
                 let outcome = ops::call(store, operation.name, &input).await;
-                let model = ops::call(&self.reference, operation.name, &input).await;
-                let differences = disagreement(&model, &outcome);
+                let wanted = ops::call(model, operation.name, &input).await;
+                let differences = disagreement(&wanted, &outcome);
                 if differences.is_empty() { Ok(outcome) } else { Err(differences) }
             }
         }
@@ -177,6 +237,13 @@ async fn assert(assertion: Assertion, store: &dyn TenancyStore, input: &Map<Stri
         Ok(()) => Ok(Ok(Value::Null)),
         Err(ops::Broken::Error(error)) => Ok(Err(error)),
         Err(ops::Broken::Differs(lines)) => Err(lines),
+    }
+}
+
+fn known_keys(op: Op, name: &str, input: &Map<String, Value>, expected: Option<&Expected>) -> Result<(), Vec<String>> {
+    match op.unknown_keys(input).next() {
+        Some(key) if !wants_form_error(expected, input) => Err(vec![format!("`{name}` has no input `{key}`")]),
+        _ => Ok(()),
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) enum Assertion {
     OrgFields,
     UserFields,
     Events,
+    SubjectRelations,
+    InvitationStatus,
 }
 
 /// Why an assertion did not come to hold.
@@ -37,6 +39,8 @@ impl Assertion {
             "assert_org_fields" => Self::OrgFields,
             "assert_user_fields" => Self::UserFields,
             "assert_events" => Self::Events,
+            "assert_subject_relations" => Self::SubjectRelations,
+            "assert_invitation_status" => Self::InvitationStatus,
             _ => return None,
         })
     }
@@ -47,6 +51,8 @@ impl Assertion {
             Self::OrgFields => &["org_id", "expected_name", "expected_slug"],
             Self::UserFields => &["usr_id", "expected_display_name"],
             Self::Events => &["org_id", "types"],
+            Self::SubjectRelations => &["subject_type", "subject_id", "relations"],
+            Self::InvitationStatus => &["inv_id", "expected_status"],
         }
     }
 
@@ -61,9 +67,14 @@ impl Assertion {
                 let row = call(store, "get_user", &only(input, "usr_id")?).await?;
                 named_fields(input, &row, &[("expected_display_name", "display_name")])
             }
+            Self::SubjectRelations => (sorted(part(input, "relations")?), Value::from(relations(store, &only_subject(input)?).await?)),
+            Self::InvitationStatus => {
+                let row = call(store, "get_invitation", &only(input, "inv_id")?).await?;
+                named_fields(input, &row, &[("expected_status", "status")])
+            }
             Self::Events => (part(input, "types")?.clone(), event_types(store, input::text(input, "org_id")?).await?),
         };
-        if matches!(self, Self::OrgFields | Self::UserFields) && expected.as_object().is_some_and(Map::is_empty) {
+        if matches!(self, Self::OrgFields | Self::UserFields | Self::InvitationStatus) && expected.as_object().is_some_and(Map::is_empty) {
             return Err(Broken::Differs(vec!["it names nothing that it expects".to_owned()]));
         }
         let differences = json_differences(&expected, &actual);
@@ -73,6 +84,39 @@ impl Assertion {
 
 fn part<'i>(input: &'i Map<String, Value>, field: &str) -> Result<&'i Value, Error> {
     input.get(field).ok_or_else(|| wrong_form(field, "a value"))
+}
+
+fn sorted(list: &Value) -> Value {
+    let mut list = list.clone();
+    if let Value::Array(items) = &mut list {
+        items.sort_by_key(ToString::to_string);
+    }
+    list
+}
+
+fn only_subject(input: &Map<String, Value>) -> Result<Map<String, Value>, Error> {
+    let mut subject = only(input, "subject_type")?;
+    subject.extend(only(input, "subject_id")?);
+    Ok(subject)
+}
+
+/// The relations of a subject's tuples, sorted, page by page.
+async fn relations(store: &dyn TenancyStore, subject: &Map<String, Value>) -> Result<Vec<Value>, Error> {
+    let mut relations = Vec::new();
+    let mut input = subject.clone();
+    loop {
+        let page = call(store, "list_tuples_for_subject", &input).await?;
+        let tuples = page.get("data").and_then(Value::as_array).into_iter().flatten();
+        relations.extend(tuples.filter_map(|tuple| tuple.get("relation").cloned()));
+        let next = page.pointer("/page/next_cursor").filter(|cursor| !cursor.is_null()).cloned();
+        match next {
+            // A cursor that does not lead forward would never end.
+            Some(next) if input.get("cursor") != Some(&next) => input.insert("cursor".to_owned(), next),
+            _ => break,
+        };
+    }
+    relations.sort_by_key(ToString::to_string);
+    Ok(relations)
 }
 
 fn only(input: &Map<String, Value>, field: &str) -> Result<Map<String, Value>, Error> {

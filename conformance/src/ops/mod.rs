@@ -1,6 +1,7 @@
 //! The operations of a step: the store's own, those on ids, assertions, and the clock.
 
 mod assert;
+mod given;
 mod ids;
 mod input;
 
@@ -9,10 +10,11 @@ use tenantry_core::wire::{self, CallError, FieldKind, Operation};
 use tenantry_core::{DomainError, Error, TenancyStore, Timestamp};
 
 pub(crate) use assert::{Assertion, Broken};
+pub(crate) use given::Given;
 pub(crate) use ids::IdOp;
 
 /// The parts of the library that there are operations of.
-pub(crate) const CAPABILITIES: &[&str] = &["ids", "tenancy", "identity"];
+pub(crate) const CAPABILITIES: &[&str] = &["ids", "tenancy", "identity", "authorization", "audit"];
 
 /// What stands for `expires_at` in a step.
 const TTL: &str = "ttl_seconds";
@@ -54,7 +56,7 @@ impl Op {
 
     fn has_field(self, key: &str) -> bool {
         match self {
-            Self::Store(operation) => operation.fields.iter().any(|field| field.name == key) || (key == TTL && takes_expiry(operation)),
+            Self::Store(operation) => operation.all_fields().any(|field| field.name == key) || (key == TTL && takes_expiry(operation)),
             Self::Ids(op) => op.fields().contains(&key),
             Self::Assert(assertion) => assertion.fields().contains(&key),
             Self::Clock => key == "seconds",
@@ -66,18 +68,35 @@ fn takes_expiry(operation: &Operation) -> bool {
     operation.fields.iter().any(|field| field.name == EXPIRES_AT && matches!(field.kind, FieldKind::Time | FieldKind::TimePatch))
 }
 
+/// How long an invitation lasts whose end a step does not name, in seconds.
+const INVITATION_TTL: i64 = 86_400;
+
 /// The input with `ttl_seconds` replaced by the moment that it means.
 pub(crate) fn with_expiry(operation: &Operation, mut input: Map<String, Value>, now: Timestamp) -> Result<Map<String, Value>, String> {
-    if takes_expiry(operation)
-        && let Some(ttl) = input.remove(TTL)
-    {
-        let seconds = ttl.as_i64().ok_or_else(|| format!("`{TTL}` must be a whole number, it is {ttl}"))?;
-        if input.contains_key(EXPIRES_AT) {
-            return Err(format!("`{TTL}` stands for `{EXPIRES_AT}`; the input has both"));
+    if takes_expiry(operation) {
+        let invites = operation.name == "create_invitation";
+        replace_ttl(&mut input, now, invites)?;
+    }
+    if let Some(Value::Array(rows)) = input.get_mut("invitations").filter(|_| operation.name == "create_invitations") {
+        for row in rows.iter_mut().filter_map(Value::as_object_mut) {
+            replace_ttl(row, now, false)?;
         }
-        input.insert(EXPIRES_AT.to_owned(), Value::String(now.plus_seconds(seconds).to_string()));
     }
     Ok(input)
+}
+
+fn replace_ttl(input: &mut Map<String, Value>, now: Timestamp, invites: bool) -> Result<(), String> {
+    let ttl = match input.remove(TTL) {
+        Some(ttl) => ttl,
+        None if invites && !input.contains_key(EXPIRES_AT) => INVITATION_TTL.into(),
+        None => return Ok(()),
+    };
+    let seconds = ttl.as_i64().ok_or_else(|| format!("`{TTL}` must be a whole number, it is {ttl}"))?;
+    if input.contains_key(EXPIRES_AT) {
+        return Err(format!("`{TTL}` stands for `{EXPIRES_AT}`; the input has both"));
+    }
+    input.insert(EXPIRES_AT.to_owned(), Value::String(now.plus_seconds(seconds).to_string()));
+    Ok(())
 }
 
 /// Calls an operation of a store with an input in JSON.
@@ -91,7 +110,7 @@ pub(crate) async fn call(store: &dyn TenancyStore, operation: &str, input: &Map<
 }
 
 /// A JSON value as core's own kind of value.
-fn core_value(value: &Value) -> Result<tenantry_core::json::Value, Error> {
+pub(crate) fn core_value(value: &Value) -> Result<tenantry_core::json::Value, Error> {
     serde::Deserialize::deserialize(value).map_err(|error: serde_json::Error| malformed(&error))
 }
 

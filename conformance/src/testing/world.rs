@@ -1,8 +1,8 @@
 //! A small world to try operations in: one row of every kind and status that they tell apart.
 
 use tenantry_core::{
-    AddMember, CreateOrg, CreateUser, DomainError, Error, MembershipId, OrgId, SuspendMembership, SuspendOrg, SuspendUser, TenancyStore,
-    Timestamp, UserId,
+    AddMember, CreateInvitation, CreateOrg, CreateTuple, CreateUser, DeclineInvitation, DomainError, Error, InvitationId, InvitationInput,
+    MembershipId, OrgId, PreTuple, SuspendMembership, SuspendOrg, SuspendUser, TenancyStore, Timestamp, TupleId, UserId,
 };
 
 /// Ids of a world that [`World::build`] made.
@@ -34,11 +34,27 @@ pub struct World {
     pub suspended_mem: MembershipId,
     /// A membership of `org` with an end far ahead, of a user without a row.
     pub ending_mem: MembershipId,
+    /// A pending invitation to `org` for [`World::IDENTIFIER`] as a member, which promises the relation `editor` on the document.
+    pub pending_inv: InvitationId,
+    /// A declined invitation to `org`, for another identifier.
+    pub declined_inv: InvitationId,
+    /// A pending invitation to the suspended organization, for [`World::IDENTIFIER`].
+    pub paused_inv: InvitationId,
+    /// That the member is `viewer` of the document, in the scope of `org`.
+    pub scoped_tup: TupleId,
+    /// That the document is `parent` of the folder, without a scope.
+    pub open_tup: TupleId,
 }
 
 impl World {
     /// The slug of the world's first organization.
     pub const SLUG: &'static str = "acme";
+    /// Whom the pending invitations are for.
+    pub const IDENTIFIER: &'static str = "anna@example.org";
+    /// The document that tuples are about, of the type `doc`.
+    pub const DOC: &'static str = "01960000-0000-7000-8000-00000000d0c1";
+    /// The folder, of the type `folder`.
+    pub const FOLDER: &'static str = "01960000-0000-7000-8000-00000000f01d";
 
     /// Makes the world in an empty store.
     ///
@@ -54,13 +70,27 @@ impl World {
         let org = created.org.id;
         let child = store.create_org(CreateOrg::new(owner).name("Child").parent(org)).await?.org.id;
         let suspended_org = store.create_org(CreateOrg::new(owner).slug("paused")).await?.org.id;
-        store.suspend_org(SuspendOrg::new(suspended_org)).await?;
 
         let join = async |usr, role: &str| store.add_member(AddMember::new(org, usr, role)).await.map(|mem| mem.id);
         let (admin_mem, member_mem, suspended_mem) =
             (join(admin, "admin").await?, join(member, "member").await?, join(paused, "guest").await?);
         store.suspend_membership(SuspendMembership::new(suspended_mem)).await?;
         let ending_mem = store.add_member(AddMember::new(org, ending, "viewer").expires_at(Timestamp::MAX)).await?.id;
+
+        let invite = async |org, identifier: &str, promises| {
+            let invitation = InvitationInput::new(identifier, "member", Timestamp::MAX).pre_tuples(promises);
+            store.create_invitation(CreateInvitation::new(org, owner, invitation)).await.map(|inv| inv.id)
+        };
+        let pending_inv = invite(org, Self::IDENTIFIER, vec![PreTuple::new("editor", "doc", Self::DOC)]).await?;
+        let declined_inv = invite(org, "dora@example.org", Vec::new()).await?;
+        store.decline_invitation(DeclineInvitation::new(declined_inv)).await?;
+        let paused_inv = invite(suspended_org, Self::IDENTIFIER, Vec::new()).await?;
+        store.suspend_org(SuspendOrg::new(suspended_org)).await?;
+
+        let (doc, folder) = (("doc", Self::DOC), ("folder", Self::FOLDER));
+        let scoped = CreateTuple::new(("usr", &member.to_string()), "viewer", doc).scope(org);
+        let scoped_tup = store.create_tuple(scoped).await?.id;
+        let open_tup = store.create_tuple(CreateTuple::new(doc, "parent", folder)).await?.id;
         Ok(Self {
             owner,
             admin,
@@ -75,7 +105,17 @@ impl World {
             member_mem,
             suspended_mem,
             ending_mem,
+            pending_inv,
+            declined_inv,
+            paused_inv,
+            scoped_tup,
+            open_tup,
         })
+    }
+
+    /// The id of the tuple that a membership is.
+    pub fn derived(mem: MembershipId) -> String {
+        mem.to_string().replacen("mem_", "tup_", 1)
     }
 }
 

@@ -6,42 +6,116 @@ use serde_json::{Map, Value, json};
 use tenantry_conformance::testing::World;
 use tenantry_core::wire::{self, Operation};
 
-/// What has fields: an operation, or a kind of row of an import.
+use crate::table::{Case, Expect};
+
+/// What has fields: an operation, a kind of row of an import, or an entry of a list of inputs.
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
     pub(crate) operation: &'static Operation,
-    /// Names, and whether the field is required.
+    /// Names in the order of spec/, and whether the field is required.
     pub(crate) fields: Vec<(&'static str, bool)>,
+    /// What is said of an input of it that is no object.
+    pub(crate) no_object: &'static str,
 }
 
 const USER_ROW: &str = "import of a user";
 const ORG_ROW: &str = "import of an organization";
 const MEMBER_ROW: &str = "import of a membership";
+const INV_ROW: &str = "import of an invitation";
+const TUP_ROW: &str = "import of a tuple";
+pub(crate) const INV_ENTRY: &str = "an entry of create_invitations";
+pub(crate) const CHECK_ENTRY: &str = "an entry of check_many";
 
 pub(crate) fn subjects() -> Vec<Subject> {
     let of = |operation: &'static Operation| Subject {
         name: operation.name,
         operation,
-        fields: operation.fields.iter().map(|field| (field.name, field.required)).collect(),
+        fields: operation.all_fields().map(|field| (field.name, field.required)).collect(),
+        no_object: "invalid_format.input",
     };
-    let import = wire::operation("import").expect("there is an import");
-    let row = |name, required: &[&'static str], optional: &[&'static str]| Subject {
+    // A field with a question mark may be left out.
+    let part = |name, operation, no_object, fields: &[&'static str]| Subject {
         name,
-        operation: import,
-        fields: required.iter().map(|field| (*field, true)).chain(optional.iter().map(|field| (*field, false))).collect(),
+        operation: wire::operation(operation).expect("an operation"),
+        fields: fields.iter().map(|field| field.strip_suffix('?').map_or((*field, true), |field| (field, false))).collect(),
+        no_object,
     };
+    let row = |name, fields: &[&'static str]| part(name, "import", "invalid_format.input", fields);
     let rows = [
-        row(USER_ROW, &["type", "id"], &["status", "display_name", "created_at", "updated_at"]),
+        row(USER_ROW, &["type", "id", "status?", "display_name?", "created_at?", "updated_at?"]),
         row(
             ORG_ROW,
-            &["type", "id"],
-            &["parent_id", "status", "name", "slug", "cascade_permissions", "inherit_permissions", "revision", "created_at", "updated_at"],
+            &[
+                "type",
+                "id",
+                "parent_id?",
+                "status?",
+                "name?",
+                "slug?",
+                "cascade_permissions?",
+                "inherit_permissions?",
+                "seat_limit?",
+                "external_id?",
+                "metadata?",
+                "created_at?",
+                "updated_at?",
+                "revision?",
+            ],
         ),
         row(
             MEMBER_ROW,
-            &["type", "id", "usr_id", "org_id", "role"],
-            &["status", "replaces", "invited_by", "removed_by", "expires_at", "created_at", "updated_at"],
+            &[
+                "type",
+                "id",
+                "usr_id",
+                "org_id",
+                "role",
+                "status?",
+                "replaces?",
+                "invited_by?",
+                "removed_by?",
+                "expires_at?",
+                "metadata?",
+                "created_at?",
+                "updated_at?",
+            ],
         ),
+        row(
+            INV_ROW,
+            &[
+                "type",
+                "id",
+                "org_id",
+                "identifier",
+                "role",
+                "status?",
+                "pre_tuples?",
+                "invited_by",
+                "invited_user_id?",
+                "created_at?",
+                "expires_at",
+                "terminal_at?",
+                "terminal_by?",
+            ],
+        ),
+        row(
+            TUP_ROW,
+            &[
+                "type",
+                "id",
+                "subject_type",
+                "subject_id",
+                "relation",
+                "object_type",
+                "object_id",
+                "org_id?",
+                "created_at?",
+                "created_by?",
+                "expires_at?",
+            ],
+        ),
+        part(INV_ENTRY, "create_invitations", "invalid_format.invitations", &["identifier", "role", "expires_at", "pre_tuples?"]),
+        part(CHECK_ENTRY, "check_many", "invalid_format.checks", &["subject_type", "subject_id", "relation", "object_type", "object_id"]),
     ];
     wire::OPERATIONS.iter().map(of).chain(rows).collect()
 }
@@ -49,18 +123,20 @@ pub(crate) fn subjects() -> Vec<Subject> {
 /// The input of the operation, for what is not an input itself.
 pub(crate) fn wrap(subject: &str, world: &World, input: Value) -> Value {
     match subject {
-        USER_ROW | ORG_ROW => json!({"rows": [input]}),
-        // A membership follows its organization, which here is in the store already, just so.
-        MEMBER_ROW => {
+        USER_ROW | ORG_ROW | TUP_ROW => json!({"rows": [input]}),
+        // Both follow their organization, which here is in the store already, just so.
+        MEMBER_ROW | INV_ROW => {
             json!({"rows": [{"type": "organization", "id": world.org.to_string(), "name": "Acme Inc.", "slug": World::SLUG}, input]})
         }
+        INV_ENTRY => json!({"org_id": world.org.to_string(), "invited_by": world.owner.to_string(), "invitations": [input]}),
+        CHECK_ENTRY => json!({"checks": [checked(world), input]}),
         _ => input,
     }
 }
 
 pub(crate) struct Base {
     pub(crate) input: Map<String, Value>,
-    /// What it comes to: `ok`, or a code.
+    /// What it comes to: `ok`, or a code. A code behind `row: ` is that of an entry whose command succeeded.
     pub(crate) outcome: &'static str,
 }
 
@@ -72,8 +148,23 @@ impl Base {
     }
 }
 
+const FUTURE: &str = "2027-01-01T00:00:00Z";
+
+/// The fields of a check, over UUIDs that leave the types free.
+fn checked(w: &World) -> Value {
+    let member = w.member.to_string();
+    let hex = member.strip_prefix("usr_").expect("an id of a user");
+    let uuid = format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
+    json!({"subject_type": "usr", "subject_id": uuid, "relation": "viewer", "object_type": "doc", "object_id": World::DOC})
+}
+
+fn also(mut object: Value, field: &str, value: impl Into<Value>) -> Value {
+    object[field] = value.into();
+    object
+}
+
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn base(operation: &str, w: &World) -> (&'static str, Value) {
-    const FUTURE: &str = "2027-01-01T00:00:00Z";
     let text = |id: &dyn ToString| id.to_string();
     match operation {
         "create_user" => ("ok", json!({"display_name": "Anna"})),
@@ -95,7 +186,8 @@ fn base(operation: &str, w: &World) -> (&'static str, Value) {
         // The slug is the suspended organization's.
         "update_org" => (
             "conflict.org_slug",
-            json!({"org_id": text(&w.org), "name": "Other", "slug": "paused", "cascade_permissions": true, "inherit_permissions": true}),
+            json!({"org_id": text(&w.org), "name": "Other", "slug": "paused", "cascade_permissions": true, "inherit_permissions": true,
+                "seat_limit": 50, "external_id": "crm-7", "metadata": {"plan": "gold"}}),
         ),
         "suspend_org" => ("conflict.already_terminal", json!({"org_id": text(&w.suspended_org)})),
         "reinstate_org" => ("precondition.invalid_transition", json!({"org_id": text(&w.org)})),
@@ -105,7 +197,9 @@ fn base(operation: &str, w: &World) -> (&'static str, Value) {
             json!({"org_id": text(&w.org), "usr_id": text(&w.admin), "role": "member", "invited_by": text(&w.owner), "expires_at": FUTURE}),
         ),
         "change_role" => ("conflict.sole_owner", json!({"mem_id": text(&w.owner_mem), "new_role": "member"})),
-        "update_membership" => ("precondition.owner_cannot_expire", json!({"mem_id": text(&w.owner_mem), "expires_at": FUTURE})),
+        "update_membership" => {
+            ("precondition.owner_cannot_expire", json!({"mem_id": text(&w.owner_mem), "expires_at": FUTURE, "metadata": {"desk": 7}}))
+        }
         "suspend_membership" => ("conflict.sole_owner", json!({"mem_id": text(&w.owner_mem)})),
         "reinstate_membership" => ("precondition.invalid_transition", json!({"mem_id": text(&w.owner_mem)})),
         "self_leave" => ("precondition.self_transfer", json!({"mem_id": text(&w.owner_mem), "transfer_to": text(&w.owner)})),
@@ -119,6 +213,50 @@ fn base(operation: &str, w: &World) -> (&'static str, Value) {
         "get_memberships" => ("ok", json!({"mem_ids": [text(&w.owner_mem), text(&w.admin_mem)]})),
         "list_memberships" => ("ok", json!({"usr_id": text(&w.owner), "status": "active"})),
         "count_members" => ("ok", json!({"org_id": text(&w.org), "status": "suspended"})),
+        "create_invitation" => (
+            "conflict.duplicate_invitation",
+            json!({"org_id": text(&w.org), "identifier": World::IDENTIFIER, "role": "member", "invited_by": text(&w.owner),
+                "expires_at": FUTURE, "pre_tuples": [{"relation": "viewer", "object_type": "doc", "object_id": World::DOC}]}),
+        ),
+        "create_invitations" => (
+            "precondition.org_not_active",
+            json!({"org_id": text(&w.suspended_org), "invited_by": text(&w.owner),
+                "invitations": [{"identifier": "b@example.org", "role": "member", "expires_at": FUTURE}]}),
+        ),
+        INV_ENTRY => (
+            "row: conflict.duplicate_invitation",
+            json!({"identifier": World::IDENTIFIER, "role": "member", "expires_at": FUTURE, "pre_tuples": []}),
+        ),
+        "get_invitation" => ("ok", json!({"inv_id": text(&w.pending_inv)})),
+        "list_invitations" => ("ok", json!({"org_id": text(&w.org), "limit": 10, "status": "pending"})),
+        "list_invitations_for" => ("ok", json!({"identifier": World::IDENTIFIER, "limit": 10, "status": "pending"})),
+        // The admin is a member already.
+        "accept_invitation" => (
+            "conflict.duplicate_membership",
+            json!({"inv_id": text(&w.pending_inv), "as_usr_id": text(&w.admin), "accepting_identifier": World::IDENTIFIER}),
+        ),
+        "decline_invitation" => (
+            "precondition.identifier_mismatch",
+            json!({"inv_id": text(&w.pending_inv), "as_usr_id": text(&w.outsider), "accepting_identifier": "b@example.org"}),
+        ),
+        "revoke_invitation" => {
+            ("conflict.invitation_not_pending", json!({"inv_id": text(&w.declined_inv), "admin_usr_id": text(&w.admin)}))
+        }
+        "extend_invitation" => ("precondition.org_not_active", json!({"inv_id": text(&w.paused_inv), "expires_at": FUTURE})),
+        "sweep" => ("ok", json!({"limit": 10})),
+        "create_tuple" => ("precondition.org_not_active", also(also(checked(w), "org_id", text(&w.suspended_org)), "expires_at", FUTURE)),
+        "delete_tuple" => ("precondition.membership_relation", json!({"tup_id": World::derived(w.member_mem)})),
+        "get_tuple" => ("ok", json!({"tup_id": text(&w.scoped_tup)})),
+        "list_tuples_for_subject" => ("ok", json!({"subject_type": "usr", "subject_id": checked(w)["subject_id"], "limit": 10})),
+        "list_tuples_for_object" => ("ok", json!({"object_type": "doc", "object_id": World::DOC, "relation": "viewer", "limit": 10})),
+        "check" | CHECK_ENTRY => ("ok", checked(w)),
+        "check_any" => {
+            let mut input = checked(w);
+            input.as_object_mut().expect("an object").remove("relation");
+            ("ok", also(input, "relations", json!(["viewer", "editor"])))
+        }
+        "check_many" => ("ok", json!({"checks": [checked(w)]})),
+        "changes_all" => ("ok", json!({"limit": 10})),
         "import" => ("ok", json!({"rows": []})),
         // Rows that are in the store already, with other content.
         USER_ROW => ("conflict.import", json!({"type": "user", "id": text(&w.owner), "status": "active", "display_name": "Another"})),
@@ -127,12 +265,26 @@ fn base(operation: &str, w: &World) -> (&'static str, Value) {
             "conflict.import",
             json!({"type": "membership", "id": text(&w.member_mem), "usr_id": text(&w.member), "org_id": text(&w.org), "role": "guest"}),
         ),
+        INV_ROW => (
+            "conflict.import",
+            json!({"type": "invitation", "id": text(&w.pending_inv), "org_id": text(&w.org), "identifier": World::IDENTIFIER,
+                "role": "guest", "invited_by": text(&w.owner), "expires_at": FUTURE}),
+        ),
+        TUP_ROW => (
+            "conflict.import",
+            json!({"type": "tuple", "id": text(&w.open_tup), "subject_type": "doc", "subject_id": World::DOC, "relation": "owner",
+                "object_type": "folder", "object_id": World::FOLDER}),
+        ),
         _ => panic!("{operation} has no base in the table"),
     }
 }
 
-/// Where an operation answers a value otherwise than the form of its field says.
-pub(crate) fn exception(operation: &str, field: &str, label: &str) -> Option<&'static str> {
+/// What a value comes to where that is not what the form of its field says.
+pub(crate) fn exception(operation: &str, field: &str, case: &Case) -> Option<&'static str> {
+    by_label(operation, field, case.label).or_else(|| accepted(operation, field).filter(|_| case.expect == Expect::Accepted))
+}
+
+fn by_label(operation: &str, field: &str, label: &str) -> Option<&'static str> {
     Some(match (operation, field, label) {
         // USR-3: what has the shape of a user's id and no version in range is a user that is not found.
         ("get_user", "usr_id", "a version digit out of range" | "the nil UUID") => "not_found",
@@ -141,18 +293,40 @@ pub(crate) fn exception(operation: &str, field: &str, label: &str) -> Option<&'s
         ("add_member" | "list_memberships", "usr_id", "unknown") => "ok",
         ("add_member", "invited_by", "unknown") => "conflict.duplicate_membership",
         ("admin_remove", "admin_usr_id", "unknown") => "forbidden",
+        ("create_invitation", "invited_by", "unknown") => "conflict.duplicate_invitation",
+        ("create_invitations", "invited_by", "unknown") => "precondition.org_not_active",
+        ("accept_invitation", "as_usr_id", "unknown") => "ok",
+        ("decline_invitation", "as_usr_id", "unknown") => "precondition.identifier_mismatch",
+        ("revoke_invitation", "admin_usr_id", "unknown") => "conflict.invitation_not_pending",
         // The checks between the field's own and the base's.
         ("create_org", "parent_id", "missing" | "null") => "conflict.org_slug",
         ("self_leave", "transfer_to", "missing" | "null") => "conflict.sole_owner",
         ("transfer_ownership", "org_id", "unknown") => "precondition.org_mismatch",
+        ("accept_invitation", "accepting_identifier", "missing" | "null") => "precondition.identifier_binding_required",
         // Without the field that the base is refused for, the update goes through.
         ("update_org", "slug", "missing" | "null" | "text" | "63 bytes") | ("update_membership", "expires_at", "missing" | "null") => "ok",
-        // New rows: a user may come alone, an organization needs an owner.
-        (USER_ROW, "id", "unknown") => "ok",
+        // A new user accepts; nobody is asked who declines; a tuple needs no scope.
+        ("accept_invitation", "as_usr_id", "missing" | "null")
+        | ("decline_invitation", "accepting_identifier", "missing" | "null")
+        | ("create_tuple", "org_id", "missing" | "null") => "ok",
+        // New rows: a user may come alone, and so may a tuple of no organization; an organization needs an owner.
+        (USER_ROW | TUP_ROW, "id", "unknown") => "ok",
         (ORG_ROW, "id", "unknown") => "precondition.no_owner",
         (MEMBER_ROW, "id" | "usr_id" | "replaces" | "invited_by" | "removed_by", "unknown") => "conflict.import",
-        // It would have to have expired.
-        (MEMBER_ROW, "status", "expired") => "invalid_format.status",
+        (INV_ROW, "id" | "invited_by", "unknown") | (TUP_ROW, "created_by", "unknown") => "conflict.import",
+        // It would have to have expired, or to have come to its end.
+        (MEMBER_ROW | INV_ROW, "status", "expired") => "invalid_format.status",
+        (INV_ROW, "status", "accepted" | "declined" | "revoked") => "invalid_format.status",
+        // Nobody has accepted or ended what is pending.
+        (INV_ROW, "invited_user_id" | "terminal_by", "unknown") => "invalid_format.status",
         _ => return None,
     })
+}
+
+/// What an accepted value comes to, where the base is refused for the field.
+fn accepted(operation: &str, field: &str) -> Option<&'static str> {
+    match (operation, field) {
+        ("create_invitation" | INV_ENTRY, "identifier") => Some("ok"),
+        _ => None,
+    }
 }

@@ -25,13 +25,34 @@ pub(crate) enum Form {
     Time,
     OrgStatus,
     MembershipStatus,
+    InvitationStatus,
     Cursor,
+    /// An event's id: whatever is none is no cursor.
+    After,
     Limit,
     Revision,
     /// A list of rows of an import.
     Rows,
     /// The kind of a row of an import.
     RowKind,
+    /// A text that is kept as it is, of at most so many bytes.
+    Opaque(usize),
+    /// The identifier of who acts: whatever it is, it is another one than the invitation's.
+    Binding,
+    SeatLimit,
+    Metadata,
+    Relation,
+    /// The type of a subject or an object.
+    ObjectType,
+    /// The id of a subject or an object, with this type beside it.
+    EntityId(&'static str),
+    /// A list of relations.
+    Relations,
+    PreTuples,
+    /// A list of invitations, each as its own subject tries it.
+    Invitations,
+    /// A list of checks, each as its own subject tries it.
+    Checks,
 }
 
 /// The form of each field of each operation.
@@ -41,10 +62,21 @@ pub(crate) fn form(operation: &str, field: &str) -> Form {
         ("import of a user", "id") => Form::Id("usr"),
         ("import of an organization", "id") => Form::Id("org"),
         ("import of a membership", "id" | "replaces") => Form::Id("mem"),
+        ("import of an invitation", "id") => Form::Id("inv"),
+        ("import of a tuple", "id") => Form::Id("tup"),
         ("import of a user" | "import of an organization", "status") => Form::OrgStatus,
+        ("import of an invitation" | "list_invitations" | "list_invitations_for", "status") => Form::InvitationStatus,
+        // Looked for: a text that can be none finds nothing.
+        ("list_invitations_for", "identifier") => Form::Query,
+        // There a document lies in a folder.
+        ("import of a tuple", "subject_id") => Form::EntityId("doc"),
+        ("import of a tuple", "object_id") => Form::EntityId("folder"),
         (_, "rows") => Form::Rows,
         (_, "type") => Form::RowKind,
         (_, "removed_by" | "usr_id" | "creator" | "invited_by" | "transfer_to" | "admin_usr_id") => Form::Id("usr"),
+        (_, "as_usr_id" | "invited_user_id" | "terminal_by" | "created_by") => Form::Id("usr"),
+        (_, "inv_id") => Form::Id("inv"),
+        (_, "tup_id") => Form::Id("tup"),
         (_, "org_id" | "parent_id") => Form::Id("org"),
         (_, "mem_id" | "from_mem_id" | "to_mem_id") => Form::Id("mem"),
         (_, "usr_ids") => Form::Ids("usr"),
@@ -55,12 +87,27 @@ pub(crate) fn form(operation: &str, field: &str) -> Form {
         (_, "role" | "new_role") => Form::Role,
         (_, "query") => Form::Query,
         (_, "cascade_permissions" | "inherit_permissions") => Form::Bool,
-        (_, "expires_at" | "created_at" | "updated_at") => Form::Time,
+        (_, "expires_at" | "created_at" | "updated_at" | "terminal_at") => Form::Time,
         ("list_orgs", "status") => Form::OrgStatus,
         (_, "status") => Form::MembershipStatus,
         (_, "cursor") => Form::Cursor,
         (_, "limit") => Form::Limit,
         (_, "after_revision" | "revision") => Form::Revision,
+        (_, "after") => Form::After,
+        (_, "identifier") => Form::Opaque(320),
+        (_, "external_id" | "request_id") => Form::Opaque(200),
+        (_, "reason") => Form::Opaque(1000),
+        (_, "accepting_identifier") => Form::Binding,
+        (_, "seat_limit") => Form::SeatLimit,
+        (_, "metadata") => Form::Metadata,
+        (_, "relation") => Form::Relation,
+        (_, "subject_type" | "object_type") => Form::ObjectType,
+        (_, "subject_id") => Form::EntityId("usr"),
+        (_, "object_id") => Form::EntityId("doc"),
+        (_, "relations") => Form::Relations,
+        (_, "pre_tuples") => Form::PreTuples,
+        (_, "invitations") => Form::Invitations,
+        (_, "checks") => Form::Checks,
         _ => panic!("{operation}.{field} has no form in the table"),
     }
 }
@@ -86,6 +133,7 @@ const CURSOR: Expect = Code("invalid_cursor");
 const SLUG: Expect = Code("precondition.org_slug_format");
 const ROLE: Expect = Code("precondition.unknown_role");
 const NF: Expect = Code("not_found");
+const OTHER: Expect = Code("precondition.identifier_mismatch");
 
 /// One value for a field.
 #[derive(Debug, Clone)]
@@ -97,7 +145,7 @@ pub(crate) struct Case {
 }
 
 /// A row of values that every form is tried with; the expectations are in the order of `COLUMNS`.
-type Row = (&'static str, Option<Value>, [Expect; 12]);
+type Row = (&'static str, Option<Value>, [Expect; 17]);
 
 fn column(form: Form) -> usize {
     match form {
@@ -110,12 +158,18 @@ fn column(form: Form) -> usize {
         Form::Query => 6,
         Form::Bool => 7,
         Form::Time => 8,
-        Form::OrgStatus | Form::MembershipStatus => 9,
-        Form::Cursor => 10,
+        Form::OrgStatus | Form::MembershipStatus | Form::InvitationStatus => 9,
+        Form::Cursor | Form::After => 10,
         Form::Limit | Form::Revision => 11,
-        // A list of rows is refused like one of ids, a kind of row like a status.
-        Form::Rows => 1,
+        // A list of rows or promises is refused like one of ids, a kind of row like a status.
+        Form::Rows | Form::PreTuples => 1,
         Form::RowKind => 9,
+        // Lists that must not be empty are refused like texts of a few letters.
+        Form::Relation | Form::ObjectType | Form::EntityId(_) | Form::Relations | Form::Invitations | Form::Checks => 12,
+        Form::Opaque(_) => 13,
+        Form::Binding => 14,
+        Form::SeatLimit => 15,
+        Form::Metadata => 16,
     }
 }
 
@@ -126,28 +180,28 @@ fn rows() -> Vec<Row> {
     const A: Expect = Accepted;
     let big = Some(json!("x".repeat(1 << 20)));
     vec![
-        // label                  value                               Id  Ids Name Slug  Sought Role  Query Bool Time Stat Cursor  Number
-        ("missing",               None,                              [M,  M,  M,   M,    M,     M,    M,    M,   M,   M,   M,      M]),
-        ("null",                  Some(json!(null)),                 [M,  M,  M,   M,    M,     M,    M,    F,   M,   M,   M,      M]),
-        ("true",                  Some(json!(true)),                 [F,  F,  F,   F,    F,     F,    F,    A,   F,   F,   CURSOR, F]),
-        ("a number",              Some(json!(7)),                    [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, A]),
-        ("a list",                Some(json!([])),                   [F,  A,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F]),
-        ("an object",             Some(json!({})),                   [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F]),
-        ("an object with an id",  Some(json!({"id": "x"})),          [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F]),
-        ("a fraction",            Some(json!(1.5)),                  [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F]),
-        ("a whole float",         Some(json!(2.0)),                  [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F]),
-        ("the largest i64",       Some(json!(i64::MAX)),             [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, A]),
-        ("the largest u64",       Some(json!(u64::MAX)),             [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F]),
-        ("1e300",                 Some(json!(1e300)),                [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F]),
-        ("empty text",            Some(json!("")),                   [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F]),
-        ("text",                  Some(json!("x")),                  [ID, F,  A,   A,    NF,    ROLE, A,    F,   F,   F,   CURSOR, F]),
-        ("text with NUL",         Some(json!("a\0b")),               [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F]),
-        ("1 MB of text",          big,                               [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F]),
-        ("a newline",             Some(json!("\n")),                 [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F]),
-        ("a year before 1970",    Some(json!("1969-12-31T23:59:59Z")), [ID, F, A,  SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F]),
-        ("a year behind 9999",    Some(json!("10000-01-01T00:00:00Z")), [ID, F, A, SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F]),
-        ("a day that is none",    Some(json!("2026-02-30T00:00:00Z")), [ID, F, A,  SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F]),
-        ("SQL",                   Some(json!("'; DROP TABLE x; --")), [ID, F, A,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F]),
+        // label                  value                               Id  Ids Name Slug  Sought Role  Query Bool Time Stat Cursor  Number  Strict Opaque Binding Seats Object
+        ("missing",               None,                              [M,  M,  M,   M,    M,     M,    M,    M,   M,   M,   M,      M,        M,    M,    M,    M,    M]),
+        ("null",                  Some(json!(null)),                 [M,  M,  M,   M,    M,     M,    M,    F,   M,   M,   M,      M,        M,    M,    M,    M,    M]),
+        ("true",                  Some(json!(true)),                 [F,  F,  F,   F,    F,     F,    F,    A,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F]),
+        ("a number",              Some(json!(7)),                    [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, A,        F,    F,    F,    A,    F]),
+        ("a list",                Some(json!([])),                   [F,  A,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F]),
+        ("an object",             Some(json!({})),                   [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    A]),
+        ("an object with an id",  Some(json!({"id": "x"})),          [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    A]),
+        ("a fraction",            Some(json!(1.5)),                  [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F]),
+        ("a whole float",         Some(json!(2.0)),                  [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F]),
+        ("the largest i64",       Some(json!(i64::MAX)),             [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, A,        F,    F,    F,    F,    F]),
+        ("the largest u64",       Some(json!(u64::MAX)),             [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F]),
+        ("1e300",                 Some(json!(1e300)),                [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F]),
+        ("empty text",            Some(json!("")),                   [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    F,    OTHER, F,   F]),
+        ("text",                  Some(json!("x")),                  [ID, F,  A,   A,    NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F]),
+        ("text with NUL",         Some(json!("a\0b")),               [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    F,    OTHER, F,   F]),
+        ("1 MB of text",          big,                               [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    F,    OTHER, F,   F]),
+        ("a newline",             Some(json!("\n")),                 [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F]),
+        ("a year before 1970",    Some(json!("1969-12-31T23:59:59Z")), [ID, F, A,  SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F]),
+        ("a year behind 9999",    Some(json!("10000-01-01T00:00:00Z")), [ID, F, A, SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F]),
+        ("a day that is none",    Some(json!("2026-02-30T00:00:00Z")), [ID, F, A,  SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F]),
+        ("SQL",                   Some(json!("'; DROP TABLE x; --")), [ID, F, A,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F]),
     ]
 }
 
@@ -158,6 +212,7 @@ pub(crate) fn cases(operation: &str, field: &str, world: &World) -> Vec<Case> {
     common.chain(of_form(form, world).into_iter().map(|(label, value, expect)| Case { label, value: Some(value), expect })).collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each form, and each is short")]
 fn of_form(form: Form, world: &World) -> Vec<(&'static str, Value, Expect)> {
     match form {
         Form::Id(prefix) => ids(prefix, world),
@@ -192,6 +247,24 @@ fn of_form(form: Form, world: &World) -> Vec<(&'static str, Value, Expect)> {
             ("an uppercase letter", json!("Active"), Format),
         ],
         Form::MembershipStatus => vec![("expired", json!("expired"), Accepted), ("pending", json!("pending"), Format)],
+        Form::InvitationStatus => vec![
+            ("pending", json!("pending"), Accepted),
+            ("accepted", json!("accepted"), Accepted),
+            ("declined", json!("declined"), Accepted),
+            ("revoked", json!("revoked"), Accepted),
+            ("expired", json!("expired"), Accepted),
+            ("active", json!("active"), Format),
+            ("an uppercase letter", json!("Pending"), Format),
+            ("a trailing newline", json!("pending\n"), Format),
+        ],
+        Form::After => vec![
+            ("an event that nobody has", json!(format!("aud_{DIGITS}")), CURSOR),
+            ("an id of another kind", json!(world.org.to_string()), CURSOR),
+            ("an unregistered prefix", json!(format!("xyz_{DIGITS}")), CURSOR),
+            ("a UUID", json!("01960000-0000-7000-8000-000000000099"), CURSOR),
+            ("a revision as text", json!("7"), CURSOR),
+            ("the nil UUID", json!(format!("aud_{}", "0".repeat(32))), CURSOR),
+        ],
         Form::Cursor => vec![
             ("base64 of nothing", json!("AAAA"), CURSOR),
             ("an id", json!("org_01960000000070008000000000000001"), CURSOR),
@@ -215,7 +288,268 @@ fn of_form(form: Form, world: &World) -> Vec<(&'static str, Value, Expect)> {
             ("a row that says nothing", json!([{}]), Code("invalid_format.type")),
         ],
         Form::RowKind => vec![("an uppercase letter", json!("User"), Format), ("a kind that is no row", json!("event"), Format)],
+        Form::Opaque(most) => vec![
+            ("as many bytes as may be", json!("x".repeat(most)), Accepted),
+            ("a byte too many", json!("x".repeat(most + 1)), Format),
+            ("as many bytes as may be, in half as many characters", json!("é".repeat(most / 2)), Accepted),
+            ("two bytes too many, in fewer characters", json!("é".repeat(most / 2 + 1)), Format),
+            ("a space", json!(" "), Accepted),
+            ("NUL alone", json!("\0"), Format),
+            ("a control character", json!("a\u{85}"), Accepted),
+        ],
+        Form::Binding => vec![
+            ("another case", json!(World::IDENTIFIER.to_uppercase()), OTHER),
+            ("a trailing space", json!(format!("{} ", World::IDENTIFIER)), OTHER),
+            ("a trailing newline", json!(format!("{}\n", World::IDENTIFIER)), OTHER),
+            ("a part of it", json!(World::IDENTIFIER[..4]), OTHER),
+        ],
+        Form::SeatLimit => vec![
+            ("one", json!(1), Accepted),
+            ("the most", json!(1_000_000_000), Accepted),
+            ("one more than the most", json!(1_000_000_001), Format),
+            ("zero", json!(0), Format),
+            ("a negative number", json!(-1), Format),
+            ("the smallest i64", json!(i64::MIN), Format),
+            ("a number as text", json!("7"), Format),
+            ("the largest u32", json!(u32::MAX), Format),
+        ],
+        Form::Metadata => metadata(),
+        Form::Relation => words(32),
+        Form::ObjectType => {
+            let mut cases = words(6);
+            cases.push(("an underscore", json!("a_b"), Format));
+            cases
+        }
+        Form::EntityId(kind) => entity_ids(kind),
+        Form::Relations => vec![
+            ("one", json!(["viewer"]), Accepted),
+            ("the same 100 times", json!(vec!["viewer"; 100]), Accepted),
+            ("the same 101 times", json!(vec!["viewer"; 101]), Format),
+            ("a letter", json!(["viewer", "x"]), Format),
+            ("an uppercase letter", json!(["Viewer"]), Format),
+            ("empty text in the list", json!(["viewer", ""]), Format),
+            ("text with NUL in the list", json!(["viewer\0"]), Format),
+            ("null in the list", json!(["viewer", null]), Format),
+            ("a number in the list", json!(["viewer", 7]), Format),
+            ("a list in the list", json!([["viewer"]]), Format),
+            ("the word", json!("viewer"), Format),
+            ("1 MB of a relation", json!(["x".repeat(1 << 20)]), Format),
+        ],
+        Form::PreTuples => pre_tuples(),
+        Form::Invitations => {
+            let good = json!({"identifier": "a@example.org", "role": "member", "expires_at": "2027-01-01T00:00:00Z"});
+            vec![
+                ("500 of them", Value::Array(vec![good.clone(); 500]), Accepted),
+                ("501 of them", Value::Array(vec![good.clone(); 501]), Format),
+                ("a second that is null", json!([good, null]), Format),
+                ("a second that is text", json!([good, "a@example.org"]), Format),
+                ("a second that is a list", json!([good, []]), Format),
+                ("a second that says nothing", json!([good, {}]), Code("invalid_format.identifier")),
+                ("a second with an unknown field", json!([good, with(&good, "colour", json!(1))]), Code("invalid_format.colour")),
+                ("a second with a number for a role", json!([good, with(&good, "role", json!(7))]), Code("invalid_format.role")),
+                ("one without its list", good, Format),
+            ]
+        }
+        Form::Checks => {
+            let good = json!({"subject_type": "doc", "subject_id": World::DOC, "relation": "parent", "object_type": "folder",
+                "object_id": World::FOLDER});
+            vec![
+                ("200 of them", Value::Array(vec![good.clone(); 200]), Accepted),
+                ("201 of them", Value::Array(vec![good.clone(); 201]), Format),
+                ("a second that is null", json!([good, null]), Format),
+                ("a second that is text", json!([good, "doc"]), Format),
+                ("a second that says nothing", json!([good, {}]), Code("invalid_format.subject_type")),
+                ("a second with an unknown field", json!([good, with(&good, "colour", json!(1))]), Code("invalid_format.colour")),
+                (
+                    "a second and a third that are wrong",
+                    json!([good, with(&good, "object_id", json!("")), {}]),
+                    Code("invalid_format.object_id"),
+                ),
+                ("one without its list", good, Format),
+            ]
+        }
     }
+}
+
+/// An object with another value for a field.
+fn with(object: &Value, field: &str, value: Value) -> Value {
+    let mut object = object.clone();
+    object[field] = value;
+    object
+}
+
+/// Words of 2 to so many letters.
+fn words(most: usize) -> Vec<(&'static str, Value, Expect)> {
+    vec![
+        ("two letters", json!("zz"), Accepted),
+        ("as many letters as may be", json!("x".repeat(most)), Accepted),
+        ("a letter too many", json!("x".repeat(most + 1)), Format),
+        ("an uppercase letter", json!("vieweR"), Format),
+        ("a digit", json!("view1"), Format),
+        ("a hyphen", json!("vi-er"), Format),
+        ("a space", json!("vi er"), Format),
+        ("a leading space", json!(" doc"), Format),
+        ("a trailing newline", json!("doc\n"), Format),
+        ("a trailing NUL", json!("doc\0"), Format),
+        ("a letter of two bytes", json!("é"), Format),
+        ("a letter outside ASCII", json!("viéer"), Format),
+        ("a quote", json!("vi'er"), Format),
+        ("a wildcard", json!("%%"), Format),
+    ]
+}
+
+fn entity_ids(kind: &str) -> Vec<(&'static str, Value, Expect)> {
+    let other = if kind == "usr" { "org" } else { "usr" };
+    vec![
+        ("a UUID that nobody has", json!("01960000-0000-7000-8000-0000000000ff"), Accepted),
+        ("an uppercase UUID", json!("01960000-0000-7000-8000-0000000000FF"), Accepted),
+        ("a UUID of no version", json!("01960000-0000-0000-8000-0000000000ff"), Accepted),
+        ("a UUID but one beyond nil", json!("00000000-0000-0000-0000-000000000001"), Accepted),
+        ("an id of the type", json!(format!("{kind}_{DIGITS}")), Accepted),
+        ("an id of another type", json!(format!("{other}_{DIGITS}")), Format),
+        ("an uppercase prefix", json!(format!("{}_{DIGITS}", kind.to_uppercase())), Format),
+        ("no prefix", json!(format!("_{DIGITS}")), Format),
+        ("the prefix alone", json!(format!("{kind}_")), Format),
+        ("two separators", json!(format!("{kind}__{}", &DIGITS[1..])), Format),
+        ("a UUID behind the prefix", json!(format!("{kind}_01960000-0000-7000-8000-0000000000ff")), Format),
+        ("digits alone", json!(DIGITS), Format),
+        ("a UUID in braces", json!("{01960000-0000-7000-8000-0000000000ff}"), Format),
+        ("a UUID as a URN", json!("urn:uuid:01960000-0000-7000-8000-0000000000ff"), Format),
+        ("a UUID with a digit too few", json!("01960000-0000-7000-8000-0000000000f"), Format),
+        ("a UUID with a letter that is no digit", json!("01960000-0000-7000-8000-0000000000fg"), Format),
+        ("36 characters with hyphens elsewhere", json!("0196000-00000-7000-8000-0000000000ff"), Format),
+        ("a UUID with a trailing newline", json!("01960000-0000-7000-8000-0000000000ff\n"), Format),
+        ("the nil UUID", json!("00000000-0000-0000-0000-000000000000"), Format),
+        ("the max UUID", json!("ffffffff-ffff-ffff-ffff-ffffffffffff"), Format),
+        ("the max UUID in uppercase", json!("FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"), Format),
+        ("an id with the nil UUID", json!(format!("{kind}_{}", "0".repeat(32))), Format),
+        ("an id with a version digit out of range", json!(format!("{kind}_01960000000090008000000000000001")), Format),
+        ("an id with an uppercase digit", json!(format!("{kind}_0196000000007000800000000000000A")), Format),
+        ("an id with a digit too few", json!(format!("{kind}_{}", &DIGITS[1..])), Format),
+        ("an id with a trailing newline", json!(format!("{kind}_{DIGITS}\n")), Format),
+        ("1 MB of digits", json!(format!("{kind}_{}", "0".repeat(1 << 20))), Format),
+    ]
+}
+
+fn metadata() -> Vec<(&'static str, Value, Expect)> {
+    // `{"k":""}` has 8 bytes.
+    let long = |text: String| json!({ "k": text });
+    let deep = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({ "k": inner }));
+    let lists = |levels: usize| json!({"k": (2..levels).fold(json!([]), |inner, _| json!([inner]))});
+    vec![
+        ("every kind of value", json!({"a": null, "b": true, "c": -1, "d": 1.5, "e": "é", "f": [1, [2]], "g": {"h": {}}}), Accepted),
+        ("4096 bytes", long("x".repeat(4088)), Accepted),
+        ("4097 bytes", long("x".repeat(4089)), Format),
+        ("4096 bytes in fewer characters", long("é".repeat(2044)), Accepted),
+        ("4098 bytes in fewer characters", long("é".repeat(2045)), Format),
+        ("4096 bytes with escapes", long("\"".repeat(2044)), Accepted),
+        ("4098 bytes with escapes", long("\"".repeat(2045)), Format),
+        ("a name of 4097 bytes", json!({"x".repeat(4091): 1}), Format),
+        ("16 levels", deep(16), Accepted),
+        ("17 levels", deep(17), Format),
+        ("16 levels of lists", lists(16), Accepted),
+        ("17 levels of lists", lists(17), Format),
+        ("100 levels", deep(100), Format),
+        ("text with NUL", json!({"a\0b": "\0"}), Accepted),
+        ("a name without a letter", json!({"": ""}), Accepted),
+        ("an object as text", json!("{}"), Format),
+        ("a list of objects", json!([{}]), Format),
+        ("1 MB of it", long("x".repeat(1 << 20)), Format),
+    ]
+}
+
+fn pre_tuples() -> Vec<(&'static str, Value, Expect)> {
+    let good = json!({"relation": "viewer", "object_type": "doc", "object_id": World::DOC});
+    let of_a_field = |field: &str, value: &str| json!([good, with(&good, field, json!(value))]);
+    let without = |field: &str| {
+        let mut object = good.clone();
+        object.as_object_mut().expect("an object").remove(field);
+        json!([good, object])
+    };
+    let on_org = json!({"relation": "biller", "object_type": "org", "object_id": "01960000-0000-7000-8000-000000000099"});
+    vec![
+        ("one", json!([good]), Accepted),
+        ("the same 100 times", Value::Array(vec![good.clone(); 100]), Accepted),
+        ("the same 101 times", Value::Array(vec![good.clone(); 101]), Format),
+        ("one without its list", good.clone(), Format),
+        ("null in the list", json!([good, null]), Format),
+        ("text in the list", json!([good, "viewer"]), Format),
+        ("a list in the list", json!([[good]]), Format),
+        ("nothing said", json!([good, {}]), Format),
+        ("no relation", without("relation"), Format),
+        ("no type", without("object_type"), Format),
+        ("no id", without("object_id"), Format),
+        ("null for a relation", json!([with(&good, "relation", Value::Null)]), Format),
+        ("a number for an id", json!([with(&good, "object_id", json!(7))]), Format),
+        ("a field more", json!([with(&good, "subject_type", json!("usr"))]), Format),
+        ("a field more that is null", json!([with(&good, "colour", Value::Null)]), Format),
+        ("a letter for a relation", of_a_field("relation", "x"), Code("invalid_format.relation")),
+        ("an uppercase letter in a relation", of_a_field("relation", "Viewer"), Code("invalid_format.relation")),
+        ("a letter for a type", of_a_field("object_type", "d"), Code("invalid_format.object_type")),
+        ("an underscore in a type", of_a_field("object_type", "a_b"), Code("invalid_format.object_type")),
+        ("empty text for an id", of_a_field("object_id", ""), Code("invalid_format.object_id")),
+        ("an id of another type", of_a_field("object_id", &format!("usr_{DIGITS}")), Code("invalid_format.object_id")),
+        ("the nil UUID", of_a_field("object_id", "00000000-0000-0000-0000-000000000000"), Code("invalid_format.object_id")),
+        (
+            "two that are wrong",
+            json!([with(&good, "object_id", json!("x")), with(&good, "relation", json!("x"))]),
+            Code("invalid_format.object_id"),
+        ),
+        ("one with two that are wrong", json!([{"relation": "x", "object_type": "d", "object_id": ""}]), Code("invalid_format.relation")),
+        ("an organization that nobody has", json!([good, on_org]), Code("precondition.pre_tuple_on_org")),
+    ]
+}
+
+/// Values that do not have the form of a field, as far as that belongs to the form of the input.
+pub(crate) fn malformed(field: &str, form: Form) -> Vec<Value> {
+    let mut values = vec![json!(1.5)];
+    values.extend(match form {
+        Form::Time | Form::OrgStatus | Form::MembershipStatus | Form::InvitationStatus | Form::Id(_) => Some(json!("x")),
+        Form::Ids(_) => Some(json!(["x"])),
+        Form::Relations => Some(json!(["viewer", 7])),
+        Form::Opaque(_) if belongs_to_the_form(field) => Some(json!("")),
+        Form::PreTuples => Some(Value::Array(vec![json!({"relation": "viewer", "object_type": "doc", "object_id": World::DOC}); 101])),
+        Form::Invitations | Form::Checks => Some(json!(["x"])),
+        _ => None,
+    });
+    values
+}
+
+/// What a command says of itself is looked at before its checks.
+fn belongs_to_the_form(field: &str) -> bool {
+    ["request_id", "reason"].contains(&field)
+}
+
+/// A value of the right JSON type that a check of the operation's table refuses, where there is one for the form: what belongs to the
+/// form of the input comes before it.
+pub(crate) fn refused_by_a_check(field: &str, form: Form) -> Option<Value> {
+    if belongs_to_the_form(field) {
+        return None;
+    }
+    Some(match form {
+        Form::Name | Form::Slug | Form::Role | Form::EntityId(_) | Form::Relation | Form::ObjectType | Form::Cursor | Form::After => {
+            json!("")
+        }
+        Form::Opaque(most) => json!("x".repeat(most + 1)),
+        Form::SeatLimit => json!(0),
+        Form::Metadata => json!({"k": "x".repeat(5000)}),
+        Form::Relations | Form::Invitations | Form::Checks => json!([]),
+        Form::PreTuples => json!([{"relation": "x", "object_type": "d", "object_id": ""}]),
+        Form::Ids(prefix) => Value::Array(vec![json!(format!("{prefix}_{DIGITS}")); 201]),
+        Form::Id(_)
+        | Form::SlugSought
+        | Form::Query
+        | Form::Bool
+        | Form::Time
+        | Form::OrgStatus
+        | Form::MembershipStatus
+        | Form::InvitationStatus
+        | Form::Limit
+        | Form::Revision
+        | Form::Rows
+        | Form::RowKind
+        | Form::Binding => return None,
+    })
 }
 
 const DIGITS: &str = "01960000000070008000000000000099";
@@ -226,7 +560,7 @@ fn ids(prefix: &str, world: &World) -> Vec<(&'static str, Value, Expect)> {
     vec![
         ("unknown", json!(format!("{prefix}_{DIGITS}")), NF),
         ("an id of another kind", json!(other), ID),
-        ("an id of a kind that is not used here", json!(format!("tup_{DIGITS}")), ID),
+        ("an id of a kind that is not used here", json!(format!("ses_{DIGITS}")), ID),
         ("an unregistered prefix", json!(format!("xyz_{DIGITS}")), TYPE),
         ("an uppercase prefix", json!(format!("{}_{DIGITS}", prefix.to_uppercase())), TYPE),
         ("no prefix", json!(format!("_{DIGITS}")), TYPE),

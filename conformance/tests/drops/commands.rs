@@ -2,29 +2,84 @@
 
 use serde_json::{Value, json};
 use tenantry_conformance::testing::World;
+use tenantry_core::{CreateInvitation, CreateTuple, InvitationInput, TenancyStore, Timestamp};
 
-/// Every command in the order of the operations, each over the world as it is at first.
+/// Whom the invitation is for that has expired.
+const LATE: &str = "late@example.org";
+
+/// Adds to the world what will have expired when the commands come: an invitation, and a tuple without scope.
+pub(crate) async fn add_what_expires(store: &dyn TenancyStore, w: &World, end: Timestamp) {
+    let invitation = CreateInvitation::new(w.org, w.owner, InvitationInput::new(LATE, "member", end));
+    store.create_invitation(invitation).await.expect("an invitation");
+    let tuple = CreateTuple::new(("doc", World::DOC), "child", ("folder", World::FOLDER)).expires_at(end);
+    store.create_tuple(tuple).await.expect("a tuple");
+}
+
+/// Every command in the order of the operations, each over the world as it is at first. Some stand there several times: with each
+/// of the rows that they can write.
 pub(crate) fn commands(w: &World) -> Vec<(&'static str, Value)> {
     const FUTURE: &str = "2027-01-01T00:00:00Z";
     let text = |id: &dyn ToString| id.to_string();
+    let promises = json!([{"relation": "viewer", "object_type": "doc", "object_id": World::DOC},
+        {"relation": "editor", "object_type": "doc", "object_id": World::DOC}]);
+    // The first of them takes the place of one that has expired.
+    let invited = |number: usize| {
+        let identifier = if number == 0 { LATE.to_owned() } else { format!("{number}@example.org") };
+        json!({"identifier": identifier, "role": "member", "expires_at": FUTURE, "pre_tuples": promises})
+    };
     vec![
         ("create_user", json!({"display_name": "Anna"})),
         ("suspend_user", json!({"usr_id": text(&w.owner)})),
         ("reinstate_user", json!({"usr_id": text(&w.suspended_user)})),
         ("revoke_user", json!({"usr_id": text(&w.outsider)})),
         ("create_org", json!({"creator": text(&w.owner), "name": "New", "slug": "new", "parent_id": text(&w.org)})),
-        ("update_org", json!({"org_id": text(&w.org), "name": "Other", "slug": "other", "cascade_permissions": false})),
+        (
+            "update_org",
+            json!({"org_id": text(&w.org), "name": "Other", "slug": "other", "cascade_permissions": false, "seat_limit": 3,
+                "external_id": "crm-7", "metadata": {"plan": "gold"}, "request_id": "req-7", "reason": "asked for by mail"}),
+        ),
         ("suspend_org", json!({"org_id": text(&w.org)})),
         ("reinstate_org", json!({"org_id": text(&w.suspended_org)})),
         ("revoke_org", json!({"org_id": text(&w.suspended_org)})),
         ("add_member", json!({"org_id": text(&w.org), "usr_id": text(&w.outsider), "role": "owner", "invited_by": text(&w.owner)})),
         ("change_role", json!({"mem_id": text(&w.member_mem), "new_role": "admin"})),
-        ("update_membership", json!({"mem_id": text(&w.member_mem), "expires_at": FUTURE})),
+        ("update_membership", json!({"mem_id": text(&w.member_mem), "expires_at": FUTURE, "metadata": {"desk": 7}})),
         ("suspend_membership", json!({"mem_id": text(&w.admin_mem)})),
         ("reinstate_membership", json!({"mem_id": text(&w.suspended_mem)})),
         ("self_leave", json!({"mem_id": text(&w.owner_mem), "transfer_to": text(&w.admin)})),
         ("admin_remove", json!({"mem_id": text(&w.member_mem), "admin_usr_id": text(&w.owner)})),
         ("transfer_ownership", json!({"org_id": text(&w.org), "from_mem_id": text(&w.owner_mem), "to_mem_id": text(&w.admin_mem)})),
+        (
+            "create_invitation",
+            json!({"org_id": text(&w.org), "identifier": LATE, "role": "member", "invited_by": text(&w.owner), "expires_at": FUTURE,
+                "pre_tuples": promises}),
+        ),
+        (
+            "create_invitations",
+            json!({"org_id": text(&w.org), "invited_by": text(&w.owner), "invitations": (0..40).map(invited).collect::<Vec<_>>()}),
+        ),
+        // With a user whom it makes, and with one who is there.
+        ("accept_invitation", json!({"inv_id": text(&w.pending_inv)})),
+        (
+            "accept_invitation",
+            json!({"inv_id": text(&w.pending_inv), "as_usr_id": text(&w.outsider), "accepting_identifier": World::IDENTIFIER}),
+        ),
+        ("decline_invitation", json!({"inv_id": text(&w.pending_inv), "as_usr_id": text(&w.outsider)})),
+        ("revoke_invitation", json!({"inv_id": text(&w.paused_inv), "admin_usr_id": text(&w.owner)})),
+        ("extend_invitation", json!({"inv_id": text(&w.pending_inv), "expires_at": FUTURE})),
+        ("sweep", json!({})),
+        // In the place of one that has expired, and in a scope.
+        (
+            "create_tuple",
+            json!({"subject_type": "doc", "subject_id": World::DOC, "relation": "child", "object_type": "folder",
+                "object_id": World::FOLDER}),
+        ),
+        (
+            "create_tuple",
+            json!({"subject_type": "usr", "subject_id": text(&w.member), "relation": "owner", "object_type": "doc",
+                "object_id": World::DOC, "org_id": text(&w.org), "expires_at": FUTURE}),
+        ),
+        ("delete_tuple", json!({"tup_id": text(&w.scoped_tup)})),
         ("import", json!({"rows": imported()})),
     ]
 }
@@ -37,6 +92,15 @@ fn imported() -> Vec<Value> {
         let role = if number == 0 { "owner" } else { "member" };
         json!({"type": "membership", "id": id("mem", number), "usr_id": id("usr", number), "org_id": id("org", 0), "role": role})
     };
+    let invitation = |number| {
+        json!({"type": "invitation", "id": id("inv", number), "org_id": id("org", 0), "identifier": format!("{number}@example.com"),
+            "role": "guest", "invited_by": id("usr", 0), "expires_at": "2027-01-01T00:00:00Z"})
+    };
+    let tuple = |number| {
+        json!({"type": "tuple", "id": id("tup", number), "subject_type": "usr", "subject_id": id("usr", number), "relation": "viewer",
+            "object_type": "doc", "object_id": World::DOC, "org_id": id("org", 0)})
+    };
     let org = json!({"type": "organization", "id": id("org", 0), "name": "Imported", "slug": "imported"});
-    (0..40).map(user).chain([org]).chain((0..40).map(member)).collect()
+    let of_org = (0..40).map(member).chain((0..20).map(invitation)).chain((0..20).map(tuple));
+    (0..40).map(user).chain([org]).chain(of_org).collect()
 }

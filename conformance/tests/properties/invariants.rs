@@ -2,13 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tenantry_core::{Dump, Membership, MembershipStatus, OrgId, OrgStatus, Organization, Role, Timestamp, UserStatus};
+use tenantry_core::{
+    Dump, Event, InvitationStatus, Membership, MembershipStatus, OrgId, OrgStatus, Organization, Role, Timestamp, Tuple, UserStatus,
+};
+
+use crate::moves::{Move, ROLES};
 
 /// What does not hold after a command.
-pub(crate) fn broken(before: &Dump, after: &Dump, may_leave_none: bool, now: Timestamp) -> Vec<String> {
+pub(crate) fn broken(before: &Dump, after: &Dump, step: &Move, now: Timestamp) -> Vec<String> {
+    let imported = matches!(step, Move::Import(_));
     let mut broken = Vec::new();
     owners(after, now, &mut broken);
-    if !may_leave_none {
+    // The suspension of a user may leave no acting owner, and an import brings what there was elsewhere.
+    if !imported && !matches!(step, Move::SuspendUser(_)) {
         acting_owners(before, after, &mut broken);
     }
     memberships(after, &mut broken);
@@ -16,7 +22,149 @@ pub(crate) fn broken(before: &Dump, after: &Dump, may_leave_none: bool, now: Tim
     slugs(after, &mut broken);
     events(before, after, &mut broken);
     ends(before, after, &mut broken);
+    invitations(after, now, &mut broken);
+    lives(before, after, now, &mut broken);
+    tuples(after, now, &mut broken);
+    tuples_stay(before, after, now, &mut broken);
+    if !imported {
+        seats(before, after, now, &mut broken);
+    }
     broken
+}
+
+/// An organization has one pending invitation for an identifier, and none when it is revoked; and what came to an end says so.
+fn invitations(rows: &Dump, now: Timestamp, broken: &mut Vec<String>) {
+    let mut pending = BTreeSet::new();
+    for inv in &rows.invitations {
+        let org = rows.organizations.iter().find(|org| org.id == inv.org_id);
+        if inv.status_at(now) == InvitationStatus::Pending {
+            if !pending.insert((inv.org_id, inv.identifier.clone())) {
+                broken.push(format!("{} is a second pending invitation", inv.id));
+            }
+            if org.is_none_or(|org| org.status == OrgStatus::Revoked) {
+                broken.push(format!("{} outlives its organization", inv.id));
+            }
+        }
+        let ended = (inv.terminal_at.is_some(), inv.terminal_by.is_some(), inv.invited_user_id.is_some());
+        let fits = match inv.status {
+            InvitationStatus::Pending => ended == (false, false, false),
+            InvitationStatus::Expired => ended == (true, false, false) && inv.terminal_at == Some(inv.expires_at) && inv.expires_at <= now,
+            // An import need not say by whom.
+            InvitationStatus::Accepted => ended.0 && ended.2,
+            InvitationStatus::Declined | InvitationStatus::Revoked => ended.0 && !ended.2,
+        };
+        if !fits {
+            broken.push(format!("{inv:?} does not fit its status"));
+        }
+        if inv.pre_tuples.iter().collect::<BTreeSet<_>>().len() != inv.pre_tuples.len() {
+            broken.push(format!("{} promises something twice", inv.id));
+        }
+    }
+}
+
+/// What is accepted, declined or revoked stays as it is; what is expired becomes pending or stays; no invitation goes.
+fn lives(before: &Dump, after: &Dump, now: Timestamp, broken: &mut Vec<String>) {
+    use InvitationStatus::{Accepted, Declined, Expired, Pending, Revoked};
+
+    for old in &before.invitations {
+        let Some(new) = after.invitations.iter().find(|inv| inv.id == old.id) else {
+            broken.push(format!("the invitation {} went", old.id));
+            continue;
+        };
+        if (&new.org_id, &new.identifier, &new.role, &new.pre_tuples, &new.invited_by, &new.created_at)
+            != (&old.org_id, &old.identifier, &old.role, &old.pre_tuples, &old.invited_by, &old.created_at)
+        {
+            broken.push(format!("the invitation {} became another", old.id));
+        }
+        let holds = match (old.status_at(now), new.status_at(now)) {
+            (Accepted | Declined | Revoked, _) => new == old,
+            (Expired, Expired) => new.clone().seen_at(now) == old.clone().seen_at(now),
+            (Expired, Pending) => new.expires_at > now,
+            (Expired, Accepted | Declined | Revoked) => false,
+            (Pending, _) => true,
+        };
+        if !holds {
+            broken.push(format!("from {old:?} to {new:?}"));
+        }
+    }
+}
+
+/// No two that have not expired say the same in one scope; none has a role on an organization that is there; none is left of an
+/// organization that is revoked, or in its scope of a user who has no membership there.
+fn tuples(rows: &Dump, now: Timestamp, broken: &mut Vec<String>) {
+    let mut said = BTreeSet::new();
+    for tuple in &rows.tuples {
+        if !tuple.is_expired(now) && !said.insert((tuple.key.clone(), tuple.org_id)) {
+            broken.push(format!("{} says what another says", tuple.id));
+        }
+        let of = |id: Option<OrgId>| id.and_then(|id| rows.organizations.iter().find(|org| org.id == id));
+        let object = of(tuple.key.object.as_org());
+        if object.is_some() && ROLES.contains(&tuple.key.relation.as_str()) {
+            broken.push(format!("{} gives a role", tuple.id));
+        }
+        let gone = |org: Option<&Organization>| org.is_some_and(|org| org.status == OrgStatus::Revoked);
+        // An organization that is no scope may have been revoked before the tuple on it was made.
+        if gone(of(tuple.org_id)) {
+            broken.push(format!("{} outlives its scope", tuple.id));
+        }
+        if let (Some(scope), Some(usr)) = (tuple.org_id, tuple.key.subject.as_user())
+            && !rows.memberships.iter().any(|mem| (mem.org_id, mem.usr_id) == (scope, usr) && mem.status != MembershipStatus::Revoked)
+        {
+            broken.push(format!("{} is in a scope where its user has no membership", tuple.id));
+        }
+    }
+}
+
+/// A tuple stays as it is or goes. It goes only by being deleted, by expiring, with a membership or with an organization.
+fn tuples_stay(before: &Dump, after: &Dump, now: Timestamp, broken: &mut Vec<String>) {
+    let new_events = new_events(before, after);
+    let happened = |kinds: &[&str], subject: &str| {
+        new_events.iter().any(|event| kinds.contains(&event.kind.as_str()) && event.subject_ids.iter().any(|id| id.to_string() == subject))
+    };
+    let revoked = |org: Option<OrgId>| org.is_some_and(|org| happened(&["organization.revoked"], &org.to_string()));
+    let left = |tuple: &Tuple| {
+        let ends = ["membership.left", "membership.removed", "membership.expired"];
+        let of_scope = |usr: &tenantry_core::UserId| {
+            let mems = before.memberships.iter().filter(|mem| Some(mem.org_id) == tuple.org_id && mem.usr_id == *usr);
+            mems.into_iter().any(|mem| happened(&ends, &mem.id.to_string()))
+        };
+        tuple.key.subject.as_user().is_some_and(|usr| of_scope(&usr))
+    };
+    for old in &before.tuples {
+        match after.tuples.iter().find(|tuple| tuple.id == old.id) {
+            Some(new) if new == old => {
+                if revoked(old.org_id) || revoked(old.key.object.as_org()) || left(old) {
+                    broken.push(format!("{old:?} did not go with what it belongs to"));
+                }
+            }
+            Some(new) => broken.push(format!("from {old:?} to {new:?}")),
+            None if happened(&["tuple.deleted"], &old.id.to_string()) => {}
+            None if revoked(old.org_id) || revoked(old.key.object.as_org()) || left(old) => {}
+            None => broken.push(format!("{old:?} went (now {now}), and nothing says why")),
+        }
+    }
+}
+
+fn new_events<'d>(before: &Dump, after: &'d Dump) -> Vec<&'d Event> {
+    let old: BTreeSet<_> = before.events.iter().map(|event| event.id).collect();
+    after.events.iter().filter(|event| !old.contains(&event.id)).collect()
+}
+
+/// No membership is added beyond the limit.
+fn seats(before: &Dump, after: &Dump, now: Timestamp, broken: &mut Vec<String>) {
+    let taken = |rows: &Dump, org: OrgId| {
+        let takes = |mem: &&Membership| matches!(mem.status_at(now), MembershipStatus::Active | MembershipStatus::Suspended);
+        rows.memberships.iter().filter(|mem| mem.org_id == org).filter(takes).count()
+    };
+    let new_events = new_events(before, after);
+    for org in &after.organizations {
+        let (was, is) = (taken(before, org.id), taken(after, org.id));
+        // An end that is put off or taken away is no joining.
+        let joined = new_events.iter().any(|event| event.org_id == Some(org.id) && event.kind.as_str() == "membership.added");
+        if joined && is > was && org.seat_limit.is_some_and(|limit| is > limit as usize) {
+            broken.push(format!("{} has {is} of {:?} seats", org.id, org.seat_limit));
+        }
+    }
 }
 
 fn is_owner(mem: &Membership, org: OrgId) -> bool {
@@ -147,7 +295,9 @@ fn ends(before: &Dump, after: &Dump, broken: &mut Vec<String>) {
     }
     for old in &before.organizations {
         match after.organizations.iter().find(|org| org.id == old.id) {
-            Some(new) if old.status != OrgStatus::Revoked || new == old => {}
+            Some(_) if old.status != OrgStatus::Revoked => {}
+            // A tuple on it, which is neither a role nor in its scope, still stands in its log.
+            Some(new) if Organization { revision: old.revision, ..new.clone() } == *old => {}
             _ => broken.push(format!("the organization {} came back or went", old.id)),
         }
     }

@@ -1,4 +1,4 @@
-//! The Postgres store: for each test a database of its own, copied from a template that has been migrated once.
+//! The Postgres store: for each test a schema of its own, in a database of these tests.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use tenantry_core::Sources;
 use tokio::sync::OnceCell;
 
 const VARIABLE: &str = "TENANTRY_TEST_POSTGRES_URL";
-/// Held on the server's own database while the template is made.
+/// Held on the server's own database while the tests' one is made.
 const LOCK: &str = "SELECT pg_advisory_lock(1952804449, 9)";
-/// Where the statements are that a template stands for.
-const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/postgres/migrations");
+/// The database of these tests: what they leave in the catalog does not get into the one that the address names.
+const DATABASE: &str = "tenantry_conformance";
 
 #[derive(Debug)]
 pub(crate) struct Postgres;
@@ -27,48 +27,48 @@ impl TestStore for Postgres {
     }
 
     async fn fresh(&self, sources: Sources) -> Result<Fresh, FreshError> {
-        static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+        static URL: OnceCell<String> = OnceCell::const_new();
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let url = env::var(VARIABLE).ok().filter(|url| !url.is_empty());
-        let url = url.ok_or_else(|| format!("{VARIABLE} is not set: run `cargo xtask test`, which starts one"))?;
-        let template = TEMPLATE.get_or_try_init(|| prepare(&url)).await?;
-        let name = format!("{TEST_PREFIX}{}_{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut server = connect(&url).await?;
-        let database = Database { url: url.clone(), name };
-        run(&mut server, &format!(r#"CREATE DATABASE "{}" TEMPLATE "{template}""#, database.name)).await?;
-        server.close().await?;
-        let options = tenantry_postgres::Options::new().sources(sources).max_connections(4);
-        let store = options.connect(&with_database(&url, &database.name)).await?;
-        Ok(Fresh::new(Arc::new(store), database))
+        let url = URL.get_or_try_init(prepare).await?;
+        let schema = format!("{TEST_PREFIX}{}_{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let schema = Schema { url: url.clone(), name: schema };
+        let options = tenantry_postgres::Options::new().schema(&schema.name).migrate(true).sources(sources).max_connections(4);
+        let store = options.connect(url).await?;
+        Ok(Fresh::new(Arc::new(store), schema))
     }
 }
 
 const TEST_PREFIX: &str = "tenantry_test_";
 
-/// A database of one test, which goes when this is dropped.
+/// A schema of one test, which goes when this is dropped.
 #[derive(Debug)]
-struct Database {
+struct Schema {
     url: String,
     name: String,
 }
 
-impl Drop for Database {
+impl Drop for Schema {
     fn drop(&mut self) {
         let (url, name) = (self.url.clone(), self.name.clone());
         // On a thread of its own: the one that drops it may be in the middle of a runtime.
         let dropping = thread::spawn(move || {
             super::block_on(async {
                 let mut server = connect(&url).await?;
-                run(&mut server, &format!(r#"DROP DATABASE IF EXISTS "{name}" WITH (FORCE)"#)).await?;
+                discard(&mut server, &name).await?;
                 server.close().await
             })
         });
         match dropping.join() {
             Ok(Ok(())) => {}
             // The next run sweeps it up.
-            failed => eprintln!("the database {} stays behind: {failed:?}", self.name),
+            failed => eprintln!("the schema {} stays behind: {failed:?}", self.name),
         }
     }
+}
+
+/// A command that a test has dropped may be under way still, and hold what is to go.
+async fn discard(server: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
+    run(server, &format!(r#"DROP SCHEMA IF EXISTS "{schema}" CASCADE"#)).await
 }
 
 async fn connect(url: &str) -> Result<PgConnection, sqlx::Error> {
@@ -88,45 +88,38 @@ fn with_database(url: &str, name: &str) -> String {
     format!("{}/{name}{query}", &base[..end])
 }
 
-/// Sweeps up behind runs that were killed, and answers the template's name once it is there.
-async fn prepare(url: &str) -> Result<String, FreshError> {
-    let mut server = connect(url).await?;
-    sweep(&mut server).await?;
-    let template = format!("tenantry_template_{}", checksum()?);
-    if !exists(&mut server, &template).await? {
+/// Makes the database where it is missing, sweeps up behind runs that were killed, and answers the database's address.
+async fn prepare() -> Result<String, FreshError> {
+    let url = env::var(VARIABLE).ok().filter(|url| !url.is_empty());
+    let url = url.ok_or_else(|| format!("{VARIABLE} is not set: run `cargo xtask test`, which starts one"))?;
+    let mut server = connect(&url).await?;
+    if !exists(&mut server).await? {
         run(&mut server, LOCK).await?;
-        if !exists(&mut server, &template).await? {
-            make_template(&mut server, url, &template).await?;
+        if !exists(&mut server).await? {
+            run(&mut server, &format!(r#"CREATE DATABASE "{DATABASE}" TEMPLATE template0"#)).await?;
         }
     }
     server.close().await?;
-    Ok(template)
+    let url = with_database(&url, DATABASE);
+    let mut server = connect(&url).await?;
+    sweep(&mut server).await?;
+    server.close().await?;
+    Ok(url)
 }
 
-/// Under the lock. The name is given last, so that a template of that name is always whole.
-async fn make_template(server: &mut PgConnection, url: &str, template: &str) -> Result<(), FreshError> {
-    let unfinished = format!("{template}_unfinished");
-    run(server, &format!(r#"DROP DATABASE IF EXISTS "{unfinished}" WITH (FORCE)"#)).await?;
-    run(server, &format!(r#"CREATE DATABASE "{unfinished}" TEMPLATE template0"#)).await?;
-    tenantry_postgres::migrate(&with_database(url, &unfinished)).await?;
-    // A database is renamed and copied only while nobody is connected to it.
-    run(server, &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{unfinished}'")).await?;
-    run(server, &format!(r#"ALTER DATABASE "{unfinished}" RENAME TO "{template}""#)).await?;
-    Ok(())
+async fn exists(server: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)").bind(DATABASE).fetch_one(server).await?.try_get(0)
 }
 
-async fn exists(server: &mut PgConnection, database: &str) -> Result<bool, sqlx::Error> {
-    sqlx::query("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)").bind(database).fetch_one(server).await?.try_get(0)
-}
-
-/// Removes the databases of processes that are gone.
+/// Removes the schemas of processes that are gone.
 async fn sweep(server: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let rows = sqlx::query("SELECT datname::text FROM pg_database WHERE starts_with(datname::text, $1)").bind(TEST_PREFIX);
+    let rows = sqlx::query("SELECT nspname::text FROM pg_namespace WHERE starts_with(nspname::text, $1)").bind(TEST_PREFIX);
     for row in rows.fetch_all(&mut *server).await? {
         let name: String = row.try_get(0)?;
         let pid = name.strip_prefix(TEST_PREFIX).and_then(|rest| rest.split('_').next()).unwrap_or_default();
         if !is_running(pid) {
-            run(server, &format!(r#"DROP DATABASE IF EXISTS "{name}" WITH (FORCE)"#)).await?;
+            // Another process may be at the same.
+            drop(discard(server, &name).await);
         }
     }
     Ok(())
@@ -135,17 +128,4 @@ async fn sweep(server: &mut PgConnection) -> Result<(), sqlx::Error> {
 /// Where that cannot be told, everything counts as running: better a database too many than one that a test still needs.
 fn is_running(pid: &str) -> bool {
     !Path::new("/proc/self").exists() || Path::new("/proc").join(pid).exists()
-}
-
-/// A fingerprint of the migrations: a template is good as long as they are the same.
-fn checksum() -> Result<String, FreshError> {
-    let mut files: Vec<_> = std::fs::read_dir(MIGRATIONS)?.collect::<Result<Vec<_>, _>>()?.into_iter().map(|entry| entry.path()).collect();
-    files.sort();
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for file in files {
-        for byte in file.to_string_lossy().bytes().chain(std::fs::read(&file)?) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-    Ok(format!("{hash:016x}"))
 }

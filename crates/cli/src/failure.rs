@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -17,6 +18,8 @@ pub(crate) enum Failure {
     Argument { error: DomainError, text: String },
     /// Lines of a file that do not have their form.
     Lines(WrongLines),
+    /// The rules of a check do not have their form; the text names the file, the place in it and the word.
+    Rules(String),
     /// The sample company does not fit into what is in the store.
     Sample(Error),
     /// The command line, or a file that it names, cannot be used.
@@ -31,6 +34,8 @@ pub(crate) enum Failure {
     Closed,
     /// The output cannot be written.
     Output(io::Error),
+    /// A file cannot be written.
+    File(PathBuf, io::Error),
 }
 
 /// Lines of a file that do not have their form.
@@ -86,7 +91,8 @@ impl Exit {
     fn of_code(code: &str) -> Self {
         match code.split_once('.').map_or(code, |(area, _)| area) {
             "not_found" => Self::NotFound,
-            "invalid_id" | "invalid_id_type" | "invalid_format" | "invalid_cursor" => Self::WrongInput,
+            // Rules that lead too far are not a "no", which a check says with the exit code of a refusal.
+            "invalid_id" | "invalid_id_type" | "invalid_format" | "invalid_cursor" | "evaluation_limit_exceeded" => Self::WrongInput,
             _ => Self::Refused,
         }
     }
@@ -132,10 +138,10 @@ impl Failure {
         match self {
             Self::Store(error) | Self::Sample(error) => Exit::of(error),
             Self::Argument { error, .. } => Exit::of_code(&error.code()),
-            Self::Lines(_) | Self::Usage(_) | Self::NoCommand(_) => Exit::WrongInput,
+            Self::Lines(_) | Self::Rules(_) | Self::Usage(_) | Self::NoCommand(_) => Exit::WrongInput,
             Self::Batch { .. } => Exit::Refused,
             Self::Help(_) | Self::Closed => Exit::Done,
-            Self::Output(_) => Exit::Broken,
+            Self::Output(_) | Self::File(..) => Exit::Broken,
         }
     }
 
@@ -169,10 +175,12 @@ impl Failure {
             Self::Argument { error, .. } => error.to_string(),
             Self::Lines(WrongLines { count: 1, .. }) => "1 line is wrong, and nothing was written".to_owned(),
             Self::Lines(wrong) => format!("{} lines are wrong, and nothing was written", wrong.count),
+            Self::Rules(text) => text.clone(),
             Self::Batch { failed, lines } => format!("{failed} of {lines} lines failed"),
             Self::Usage(text) | Self::Help(text) | Self::NoCommand(text) => first_paragraph(text),
             Self::Closed => "the output was closed".to_owned(),
             Self::Output(error) => format!("the command was carried out, but its output cannot be written: {error}"),
+            Self::File(path, error) => format!("cannot write `{}`: {error}", path.display()),
         }
     }
 
@@ -194,8 +202,9 @@ impl Failure {
             Self::Store(error) | Self::Sample(error) => (error.code(), error.class()),
             Self::Argument { error, .. } => (error.code(), error.class()),
             Self::Lines(wrong) => wrong.first.first().map_or(("usage".to_owned(), "UsageError"), |line| (line.code.clone(), line.class)),
+            Self::Rules(_) => ("invalid_format.rules".to_owned(), "InvalidFormatError"),
             Self::Usage(_) | Self::Help(_) | Self::NoCommand(_) | Self::Batch { .. } => ("usage".to_owned(), "UsageError"),
-            Self::Closed | Self::Output(_) => ("output".to_owned(), "OutputError"),
+            Self::Closed | Self::Output(_) | Self::File(..) => ("output".to_owned(), "OutputError"),
         };
         Report {
             code,
@@ -259,6 +268,7 @@ mod tests {
             ("precondition.no_owner", Exit::Refused),
             ("forbidden", Exit::Refused),
             ("forbidden.role_hierarchy", Exit::Refused),
+            ("evaluation_limit_exceeded", Exit::WrongInput),
         ] {
             assert_eq!(Exit::of_code(code), exit, "{code}");
         }

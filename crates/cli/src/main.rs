@@ -4,6 +4,8 @@ mod args;
 mod commands;
 mod failure;
 mod output;
+mod progress;
+mod session;
 mod store;
 
 use std::ffi::OsString;
@@ -11,12 +13,14 @@ use std::io::{self, BufWriter, IsTerminal};
 use std::process::ExitCode;
 
 use clap::Parser;
+use tenantry::DomainError;
 
-use crate::args::{Cli, Command, QuickstartArgs};
+use crate::args::{Cli, Command, QuickstartArgs, Stance};
 use crate::commands::{Surroundings, batch, migrate, quickstart};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, Style};
-use crate::store::{Chosen, Session, StoreSpec};
+use crate::session::Session;
+use crate::store::{Chosen, StoreSpec};
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
@@ -33,7 +37,7 @@ fn main() -> ExitCode {
         Err(error) => Err(Failure::from_clap(&error)),
     };
     let failure = match outcome {
-        Ok(()) => return Exit::Done.into(),
+        Ok(exit) => return exit.into(),
         Err(Failure::Help(text)) => match output.text(&text) {
             Ok(()) => return Exit::Done.into(),
             Err(failure) => failure,
@@ -44,13 +48,13 @@ fn main() -> ExitCode {
     failure.exit().into()
 }
 
-fn run(cli: Cli, output: &mut Output<'_>) -> Result<(), Failure> {
+fn run(cli: Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::usage(format!("the runtime cannot be started: {error}")))?;
     runtime.block_on(dispatch(cli, output))
 }
 
-async fn dispatch(cli: Cli, output: &mut Output<'_>) -> Result<(), Failure> {
+async fn dispatch(cli: Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
     let file = if let Command::Quickstart(QuickstartArgs { file }) = &command { file.as_ref() } else { None };
     let (spec, chosen) = match file {
@@ -59,15 +63,23 @@ async fn dispatch(cli: Cli, output: &mut Output<'_>) -> Result<(), Failure> {
         None => StoreSpec::choose(global.store.as_deref())?,
     };
     if let Command::Migrate(command) = command {
-        return output.answer(None, &migrate::run(command, &spec).await?);
+        // The schema is nobody's who is not trusted with everything.
+        if global.stance.guarded.is_some() {
+            return Err(DomainError::Forbidden.into());
+        }
+        output.answer(None, &migrate::run(command, &spec).await?)?;
+        return Ok(Exit::Done);
     }
-    let session = Session::open(&spec, global.deterministic, global.actor).await?;
+    let session = Session::open(&spec, global.deterministic, global.stance).await?;
     let around = Surroundings { for_people: output.for_people(), stdin_free: true };
-    let answer = match command {
-        Command::Quickstart(_) => quickstart::run(&*session.next(None), &spec, chosen, around.for_people).await?,
-        Command::Data(command) => commands::run(command, &*session.next(None), around).await?,
-        Command::Batch(args) => return batch::run(&args, &session, output).await,
-        Command::Migrate(_) => return Ok(()),
-    };
-    output.answer(None, &answer)
+    match command {
+        Command::Data(command) => return commands::run_alone(command, &session.turn(Stance::default())?, around, output).await,
+        Command::Batch(args) => batch::run(&args, &session, output).await?,
+        Command::Quickstart(_) => {
+            let turn = session.turn(Stance::default())?;
+            output.answer(None, &quickstart::run(&*turn.store, &spec, chosen, around.for_people).await?)?;
+        }
+        Command::Migrate(_) => {}
+    }
+    Ok(Exit::Done)
 }

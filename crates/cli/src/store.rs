@@ -1,11 +1,10 @@
-//! Which store a command works on, and how it is opened.
+//! Which store a command works on, and how it is reached.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tenantry::migration::SchemaStatus;
-use tenantry::source::ManualClock;
-use tenantry::{Actor, BackendError, Caller, Sources, TenancyStore, Timestamp, UserId, memory, postgres, sqlite};
+use tenantry::{BackendError, Inspect, Sources, TenancyStore, memory, postgres, sqlite};
 
 use crate::failure::Failure;
 
@@ -114,46 +113,21 @@ fn split_schema(url: &str) -> (String, Vec<String>) {
     (url, schemas)
 }
 
-/// An open store.
-#[derive(Debug, Clone)]
-pub(crate) struct Session {
-    store: Arc<dyn TenancyStore>,
-    clock: Option<Arc<ManualClock>>,
-    actor: Option<UserId>,
-}
+/// A store with all that this program does to it.
+pub(crate) trait Store: TenancyStore + Inspect {}
 
-impl Session {
-    /// Opens a store. One that is empty gets its schema; one with an older schema is refused.
-    pub(crate) async fn open(spec: &StoreSpec, seed: Option<u64>, actor: Option<UserId>) -> Result<Self, Failure> {
-        let (sources, clock) = sources(seed)?;
-        let store: Arc<dyn TenancyStore> = match spec {
-            StoreSpec::Memory => Arc::new(memory::with_sources(sources)),
-            StoreSpec::Sqlite(path) => Arc::new(sqlite::Options::new().sources(sources).open(path)?),
-            StoreSpec::Postgres { url, schema } => {
-                let empty = postgres_options(schema.as_deref()).status(url).await?.found == 0;
-                Arc::new(postgres_options(schema.as_deref()).sources(sources).migrate(empty).connect(url).await?)
-            }
-        };
-        Ok(Self { store, clock, actor })
-    }
+impl<S: TenancyStore + Inspect> Store for S {}
 
-    /// The store for one command, on behalf of this user or of the one whom the command line names.
-    pub(crate) fn next(&self, actor: Option<UserId>) -> Arc<dyn TenancyStore> {
-        if let Some(clock) = &self.clock {
-            clock.advance_micros(1_000);
+/// Opens a store. One that is empty gets its schema; one with an older schema is refused.
+pub(crate) async fn open(spec: &StoreSpec, sources: Sources) -> Result<Arc<dyn Store>, BackendError> {
+    Ok(match spec {
+        StoreSpec::Memory => Arc::new(memory::with_sources(sources)),
+        StoreSpec::Sqlite(path) => Arc::new(sqlite::Options::new().sources(sources).open(path)?),
+        StoreSpec::Postgres { url, schema } => {
+            let empty = postgres_options(schema.as_deref()).status(url).await?.found == 0;
+            Arc::new(postgres_options(schema.as_deref()).sources(sources).migrate(empty).connect(url).await?)
         }
-        match actor.or(self.actor) {
-            Some(user) => self.store.with_caller(Caller::Trusted(Actor::user(user))),
-            None => Arc::clone(&self.store),
-        }
-    }
-}
-
-fn sources(seed: Option<u64>) -> Result<(Sources, Option<Arc<ManualClock>>), Failure> {
-    let Some(seed) = seed else { return Ok((Sources::system(), None)) };
-    let start: Timestamp = "2026-01-01T00:00:00Z".parse().map_err(|_| Failure::usage("the clock cannot be set"))?;
-    let (sources, clock) = Sources::deterministic(start, seed);
-    Ok((sources, Some(clock)))
+    })
 }
 
 fn postgres_options(schema: Option<&str>) -> postgres::Options {

@@ -4,18 +4,23 @@ use std::fmt;
 use std::future::Future;
 
 use crate::change::Plan;
-use crate::entity::{Membership, Organization, User};
+use crate::entity::{Invitation, Membership, Organization, User};
 use crate::error::{BackendError, Error};
 use crate::event::Event;
 use crate::id::{OrgId, UserId};
-use crate::load::{LoadSpec, Snapshot};
-use crate::query::{EventQuery, MembershipFilter, MembershipQuery, OrgQuery};
+use crate::load::{Load, LoadSpec, Snapshot, Standing};
+use crate::query::{Answer, EventQuery, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery, Question, TupleQuery};
 use crate::state::Dump;
+use crate::time::Timestamp;
+use crate::tuple::Tuple;
 
 /// A command on its way through a store.
 pub trait Job: Send + 'static {
-    /// What to load.
+    /// Which rows an attempt wants to see.
     fn spec(&self) -> &LoadSpec;
+
+    /// Begins an attempt, and with it its moment: to be called anew before each load, behind any waiting for locks.
+    fn begin(&mut self) -> Load<'_>;
 
     /// What to write, given what was loaded. May be called again with a newer snapshot, when the plan could not be
     /// applied; the plan of the last call is the one that counts.
@@ -23,6 +28,24 @@ pub trait Job: Send + 'static {
     /// # Errors
     /// The command's refusal: nothing is to be written, and the error goes to the caller as it is.
     fn decide(&mut self, seen: &Snapshot) -> Result<Plan, Error>;
+}
+
+/// A question on its way through a store, which may lead to further ones.
+pub trait Inquiry: Send + 'static {
+    /// The moment as of which tuples count.
+    fn at(&self) -> Timestamp;
+
+    /// Whether the first answers are surely the last: then no transaction is needed to hold the moment.
+    fn is_single(&self) -> bool;
+
+    /// Forgets every answer: to be called when the moment that they are of was lost, and everything is asked anew.
+    fn restart(&mut self);
+
+    /// What is to be asked now; nothing when the inquiry has come to its end.
+    fn questions(&mut self) -> Vec<Question>;
+
+    /// The answers, one for each question, in their order.
+    fn answer(&mut self, answers: Vec<Answer>);
 }
 
 /// What a store does. Everything else is in core, in [`crate::Engine`].
@@ -49,8 +72,21 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     fn count_members(&self, org: OrgId, filter: Option<MembershipFilter>)
     -> impl Future<Output = Result<Option<u64>, BackendError>> + Send;
 
-    /// Events; `None` when the organization that the query names does not exist.
+    /// Events; `None` when the organization, or the event behind which to begin, does not exist.
     fn events(&self, query: EventQuery) -> impl Future<Output = Result<Option<Vec<Event>>, BackendError>> + Send;
+
+    /// Invitations; `None` when the organization that the query names does not exist.
+    fn invitations(&self, query: InvitationQuery) -> impl Future<Output = Result<Option<Vec<Invitation>>, BackendError>> + Send;
+
+    /// Tuples, stored and derived, that count at the query's moment.
+    fn tuples(&self, query: TupleQuery) -> impl Future<Output = Result<Vec<Tuple>, BackendError>> + Send;
+
+    /// A user's standing in each of these organizations, in their order; an organization that does not exist has nobody.
+    fn standings(&self, usr: UserId, orgs: Vec<OrgId>) -> impl Future<Output = Result<Vec<Standing>, BackendError>> + Send;
+
+    /// Runs an inquiry to its end: asks for its questions, answers all of them at once, and again, until it has none. All answers
+    /// are as of one moment.
+    fn inquire<Q: Inquiry>(&self, inquiry: Q) -> impl Future<Output = Result<Q, BackendError>> + Send;
 
     /// Every row, behind every write that was answered before.
     fn dump(&self) -> impl Future<Output = Result<Dump, BackendError>> + Send;

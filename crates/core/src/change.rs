@@ -6,12 +6,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::entity::{Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus};
+use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus};
 use crate::error::{BackendError, BackendKind};
 use crate::event::Event;
-use crate::id::{MembershipId, OrgId, UserId};
+use crate::id::{InvitationId, MembershipId, OrgId, TupleId, UserId};
 use crate::time::Timestamp;
-use crate::value::{Name, Slug};
+use crate::tuple::{EntityRef, Tuple};
+use crate::value::{ExternalId, Metadata, Name, Slug};
 
 /// Everything that one command writes, as one commit: guards first, then changes, then events, each in order.
 #[derive(Clone, Default)]
@@ -35,6 +36,19 @@ impl Plan {
     /// True when there is nothing to write: the command was a no-op.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.events.is_empty()
+    }
+
+    /// The plan holds only while the user's row stays as it is; in its place among the guards, unless it is guarded already.
+    pub(crate) fn rely_on_user(&mut self, id: UserId, revision: Option<u64>) {
+        let is_before = |guard: &Guard| match guard {
+            Guard::NewUsers { .. } | Guard::Object { .. } => true,
+            Guard::User { id: other, .. } => *other < id,
+            Guard::Org { .. } => false,
+        };
+        let place = self.guards.iter().take_while(|guard| is_before(guard)).count();
+        if !matches!(self.guards.get(place), Some(Guard::User { id: other, .. }) if *other == id) {
+            self.guards.insert(place, Guard::User { id, revision, advance: false });
+        }
     }
 
     /// The organizations among the guards, in ascending order.
@@ -82,6 +96,14 @@ pub enum Guard {
         /// How many events the command adds to it; 0 when it only relies on it.
         events: u64,
     },
+    /// The object belongs to this organization: every stored tuple on it that has not expired at the plan's moment is
+    /// in its scope, and nobody else is about to claim it.
+    Object {
+        /// The object.
+        object: EntityRef,
+        /// The scope.
+        org_id: OrgId,
+    },
 }
 
 /// One step of a plan.
@@ -114,6 +136,12 @@ pub enum Change {
         cascade_permissions: bool,
         /// Whether grants are taken over here.
         inherit_permissions: bool,
+        /// The new limit.
+        seat_limit: Option<u32>,
+        /// The new id elsewhere.
+        external_id: Option<ExternalId>,
+        /// The new metadata.
+        metadata: Metadata,
     },
     /// An organization's status, with the one it has now.
     SetOrgStatus {
@@ -153,8 +181,8 @@ pub enum Change {
         /// Who removed the member, if one did.
         removed_by: Option<UserId>,
     },
-    /// A membership's end, with the one it has now.
-    SetMembershipExpiry {
+    /// A membership's fields, with the end that it has now.
+    UpdateMembership {
         /// Where.
         org_id: OrgId,
         /// Which.
@@ -162,11 +190,73 @@ pub enum Change {
         /// The end that the row has.
         from: Option<Timestamp>,
         /// The end that it gets.
-        to: Option<Timestamp>,
+        expires_at: Option<Timestamp>,
+        /// The metadata that it gets.
+        metadata: Metadata,
     },
     /// Every membership of the organization that is not revoked becomes revoked, removed by nobody.
     EndMemberships {
         /// Where.
+        org_id: OrgId,
+        /// How many there are.
+        count: u64,
+    },
+    /// A new invitation.
+    InsertInvitation(Invitation),
+    /// An invitation comes to an end.
+    EndInvitation {
+        /// Where.
+        org_id: OrgId,
+        /// Which; it is stored as pending.
+        id: InvitationId,
+        /// The status that it gets.
+        to: InvitationStatus,
+        /// When it ended.
+        terminal_at: Timestamp,
+        /// Who ended it.
+        terminal_by: Option<UserId>,
+        /// Who accepted it.
+        invited_user_id: Option<UserId>,
+    },
+    /// An invitation is pending, until another moment.
+    ExtendInvitation {
+        /// Where.
+        org_id: OrgId,
+        /// Which.
+        id: InvitationId,
+        /// The stored status that the row has.
+        from: InvitationStatus,
+        /// The end that it gets.
+        expires_at: Timestamp,
+    },
+    /// Every invitation of the organization that is pending at the plan's moment becomes revoked.
+    RevokeInvitations {
+        /// Where.
+        org_id: OrgId,
+        /// How many there are.
+        count: u64,
+        /// Who revokes them.
+        terminal_by: Option<UserId>,
+    },
+    /// A new tuple.
+    InsertTuple(Tuple),
+    /// A stored tuple goes.
+    DeleteTuple {
+        /// Which.
+        id: TupleId,
+    },
+    /// The tuples of a user in an organization's scope go.
+    DeleteTuplesOfMember {
+        /// The scope.
+        org_id: OrgId,
+        /// The user.
+        usr_id: UserId,
+        /// How many there are.
+        count: u64,
+    },
+    /// The tuples on an organization, or in its scope, go.
+    DeleteTuplesOfOrg {
+        /// Which organization.
         org_id: OrgId,
         /// How many there are.
         count: u64,
@@ -180,6 +270,10 @@ pub enum UniqueKey {
     OrgSlug,
     /// A user has one membership of an organization that is not revoked.
     CurrentMembership,
+    /// An organization has one pending invitation for an identifier.
+    PendingInvitation,
+    /// A tuple is stored once in each scope.
+    Tuple,
     /// A row with that id is there.
     Id,
 }
@@ -192,7 +286,8 @@ impl From<Refusal> for BackendError {
             Refusal::Unique(UniqueKey::Id) => {
                 Self::new(BackendKind::Other, "a row with the id drawn for a new one is there already: the source of ids repeats itself")
             }
-            Refusal::Conflict | Refusal::Unique(UniqueKey::OrgSlug | UniqueKey::CurrentMembership) => {
+            Refusal::Conflict
+            | Refusal::Unique(UniqueKey::OrgSlug | UniqueKey::CurrentMembership | UniqueKey::PendingInvitation | UniqueKey::Tuple) => {
                 Self::new(BackendKind::Other, "what was decided does not fit the rows that it was decided over")
             }
         }

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{MembershipId, OrgId, UserId};
+use crate::id::{InvitationId, MembershipId, OrgId, UserId};
 use crate::role::Role;
 use crate::time::Timestamp;
-use crate::value::{Name, Slug};
+use crate::tuple::Grant;
+use crate::value::{ExternalId, Identifier, Metadata, Name, Slug};
 
 macro_rules! status {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
@@ -112,6 +113,12 @@ pub struct Organization {
     pub cascade_permissions: bool,
     /// Whether what is granted above is taken over here.
     pub inherit_permissions: bool,
+    /// The most active and suspended memberships that joining may lead to; none is no limit.
+    pub seat_limit: Option<u32>,
+    /// Its id in another system.
+    pub external_id: Option<ExternalId>,
+    /// What the application keeps here.
+    pub metadata: Metadata,
     /// The number of its events.
     pub revision: u64,
     /// When it was made.
@@ -126,6 +133,9 @@ pub struct Organization {
 impl Organization {
     /// The most levels that a tree may have; the root is level 0.
     pub const MAX_LEVELS: usize = 10;
+
+    /// The highest seat limit.
+    pub const MAX_SEATS: u32 = 1_000_000_000;
 
     /// The level in its tree: 0 for a root.
     pub fn depth(&self) -> usize {
@@ -165,6 +175,8 @@ pub struct Membership {
     pub removed_by: Option<UserId>,
     /// When it stops to count: from this moment on, not after it.
     pub expires_at: Option<Timestamp>,
+    /// What the application keeps here; a change of role carries it over.
+    pub metadata: Metadata,
     /// When the row was made.
     pub created_at: Timestamp,
     /// When one of the fields last changed.
@@ -184,6 +196,74 @@ impl Membership {
     #[must_use]
     pub fn seen_at(mut self, now: Timestamp) -> Self {
         self.status = self.status_at(now);
+        self
+    }
+}
+
+status! {
+    /// An invitation's status.
+    InvitationStatus {
+        /// Open.
+        Pending = "pending",
+        /// It became a membership.
+        Accepted = "accepted",
+        /// The invited person said no.
+        Declined = "declined",
+        /// The organization took it back.
+        Revoked = "revoked",
+        /// Its end came. Computed on every read; a sweep may store it. The one end that can be extended again.
+        Expired = "expired",
+    }
+}
+
+/// An offer of a membership to whoever an identifier stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Invitation {
+    /// `inv_`.
+    pub id: InvitationId,
+    /// Where to.
+    pub org_id: OrgId,
+    /// Whom: opaque, compared byte by byte.
+    pub identifier: Identifier,
+    /// As what.
+    pub role: Role,
+    /// Whether it is open. Stores may hold `pending` for what reads show as `expired`.
+    pub status: InvitationStatus,
+    /// What else the invited person is granted, without repetitions.
+    pub pre_tuples: Vec<Grant>,
+    /// Who invited.
+    pub invited_by: UserId,
+    /// Who accepted.
+    pub invited_user_id: Option<UserId>,
+    /// When the row was made.
+    pub created_at: Timestamp,
+    /// From when on it cannot be accepted.
+    pub expires_at: Timestamp,
+    /// When it came to its end.
+    pub terminal_at: Option<Timestamp>,
+    /// Who brought it there.
+    pub terminal_by: Option<UserId>,
+    /// Whether a guarded caller made it: then its promises are judged once more when they become tuples. Not on the wire.
+    #[serde(skip)]
+    pub judged: bool,
+}
+
+impl Invitation {
+    /// The status at a moment: a pending row whose end has come is expired.
+    pub fn status_at(&self, now: Timestamp) -> InvitationStatus {
+        match self.status {
+            InvitationStatus::Pending if now >= self.expires_at => InvitationStatus::Expired,
+            status => status,
+        }
+    }
+
+    /// The row as a reader sees it at a moment: the same whether a sweep has stored its end or not.
+    #[must_use]
+    pub fn seen_at(mut self, now: Timestamp) -> Self {
+        if self.status == InvitationStatus::Pending && now >= self.expires_at {
+            self.status = InvitationStatus::Expired;
+            self.terminal_at = Some(self.expires_at);
+        }
         self
     }
 }

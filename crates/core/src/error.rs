@@ -6,7 +6,9 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::id::{EventId, IdError, IdType, OrgId};
+use serde::Serialize;
+
+use crate::id::{EventId, IdError, IdType, OrgId, TupleId};
 use crate::value::Slug;
 
 /// Why a call did not succeed.
@@ -88,6 +90,27 @@ pub enum DomainError {
     /// The user has an active or suspended membership there already.
     #[error("the user has a membership of this organization already")]
     DuplicateMembership,
+    /// Joining would take more seats than the organization has.
+    #[error("every seat of the organization is taken")]
+    SeatLimit,
+    /// The invitation's end has come.
+    #[error("the invitation has expired")]
+    InvitationExpired,
+    /// The invitation is not open any more.
+    #[error("the invitation is not pending")]
+    InvitationNotPending,
+    /// The organization has an open invitation for the same identifier.
+    #[error("the organization has a pending invitation for this identifier already")]
+    DuplicateInvitation,
+    /// The tuple is there already.
+    #[error("this tuple is there already, as {id}")]
+    DuplicateTuple {
+        /// The one that is there.
+        id: TupleId,
+    },
+    /// The rules lead further than the limits allow: neither yes nor no.
+    #[error("the rewrite rules lead beyond the limit on {0}")]
+    EvaluationLimit(EvaluationLimit),
     /// The slug belongs to another organization that is not revoked.
     #[error("the slug `{0}` is taken")]
     OrgSlug(Slug),
@@ -123,6 +146,28 @@ pub enum DomainError {
     },
 }
 
+/// A limit of the evaluation of rewrite rules (spec/rules.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EvaluationLimit {
+    /// How many rules may follow each other.
+    Depth,
+    /// How many subjects one hop may lead to.
+    FanOut,
+    /// How many pairs of relation and object one check may meet, or how often it may look at them.
+    Frames,
+}
+
+impl fmt::Display for EvaluationLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Depth => "depth",
+            Self::FanOut => "subjects of one hop",
+            Self::Frames => "pairs of relation and object",
+        })
+    }
+}
+
 /// Why the state does not allow a command: the reason behind `precondition.`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -155,11 +200,21 @@ pub enum Precondition {
     SelfTransfer,
     /// An imported organization without an active owner.
     NoOwner,
+    /// Accepting for a user without saying for which identifier.
+    IdentifierBindingRequired,
+    /// Another identifier than the invitation's.
+    IdentifierMismatch,
+    /// An invitation that promises a relation on an organization.
+    PreTupleOnOrg,
+    /// A scoped tuple for a user who is no member there.
+    NotAMember,
+    /// A relation that is a role's: memberships are its only source.
+    MembershipRelation,
 }
 
 impl Precondition {
     /// Every reason.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::OrgSlugFormat,
         Self::UserNotActive,
         Self::OrgNotActive,
@@ -174,6 +229,11 @@ impl Precondition {
         Self::OrgMismatch,
         Self::SelfTransfer,
         Self::NoOwner,
+        Self::IdentifierBindingRequired,
+        Self::IdentifierMismatch,
+        Self::PreTupleOnOrg,
+        Self::NotAMember,
+        Self::MembershipRelation,
     ];
 
     /// The code's part behind `precondition.`.
@@ -193,6 +253,11 @@ impl Precondition {
             Self::OrgMismatch => "org_mismatch",
             Self::SelfTransfer => "self_transfer",
             Self::NoOwner => "no_owner",
+            Self::IdentifierBindingRequired => "identifier_binding_required",
+            Self::IdentifierMismatch => "identifier_mismatch",
+            Self::PreTupleOnOrg => "pre_tuple_on_org",
+            Self::NotAMember => "not_a_member",
+            Self::MembershipRelation => "membership_relation",
         }
     }
 
@@ -212,6 +277,11 @@ impl Precondition {
             Self::OrgMismatch => "both memberships must be of the organization",
             Self::SelfTransfer => "ownership cannot be handed to oneself",
             Self::NoOwner => "the organization has no active owner",
+            Self::IdentifierBindingRequired => "to accept for a user, say for which identifier",
+            Self::IdentifierMismatch => "the invitation is for another identifier",
+            Self::PreTupleOnOrg => "an invitation cannot promise a relation on an organization; give it by the role",
+            Self::NotAMember => "the user has no active or suspended membership of the organization",
+            Self::MembershipRelation => "a role's relation to an organization comes from memberships only",
         }
     }
 }
@@ -222,10 +292,22 @@ impl From<Precondition> for DomainError {
     }
 }
 
+/// An error beside the outcome of one row of several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct BriefError {
+    code: String,
+    message: String,
+}
+
 impl DomainError {
     /// An [`DomainError::InvalidFormat`] for one of our own fields.
     pub(crate) fn format(field: &str, expected: &'static str) -> Self {
         Self::InvalidFormat { field: field.chars().take(64).collect(), expected }
+    }
+
+    /// Code and message, as they stand beside the outcome of one row of several.
+    pub(crate) fn brief(&self) -> BriefError {
+        BriefError { code: self.code(), message: self.to_string() }
     }
 
     /// The stable code, such as `conflict.sole_owner` (spec/errors.md).
@@ -247,17 +329,27 @@ impl DomainError {
             Self::MaxDepth => "conflict.max_depth".to_owned(),
             Self::HasChildren => "conflict.has_children".to_owned(),
             Self::ImportConflict { .. } => "conflict.import".to_owned(),
+            Self::SeatLimit => "conflict.seat_limit".to_owned(),
+            Self::InvitationExpired => "conflict.invitation_expired".to_owned(),
+            Self::InvitationNotPending => "conflict.invitation_not_pending".to_owned(),
+            Self::DuplicateInvitation => "conflict.duplicate_invitation".to_owned(),
+            Self::DuplicateTuple { .. } => "conflict.duplicate_tuple".to_owned(),
+            Self::EvaluationLimit(_) => "evaluation_limit_exceeded".to_owned(),
         }
     }
 
     /// The class name (spec/errors.md).
     pub fn class(&self) -> &'static str {
         match self {
+            Self::NotFound(IdType::Tuple) => "TupleNotFoundError",
             Self::NotFound(_) => "NotFoundError",
             Self::InvalidId { error, .. } if error.is_unknown_type() => "InvalidTypeError",
             Self::InvalidId { .. } => "InvalidIdError",
+            Self::InvalidFormat { field, .. } if field == "relations" => "EmptyRelationSetError",
             Self::InvalidFormat { .. } => "InvalidFormatError",
             Self::InvalidCursor => "InvalidCursorError",
+            Self::Precondition(Precondition::IdentifierBindingRequired) => "IdentifierBindingRequiredError",
+            Self::Precondition(Precondition::IdentifierMismatch) => "IdentifierMismatchError",
             Self::Precondition(_) => "PreconditionError",
             Self::Forbidden => "ForbiddenError",
             Self::RoleHierarchy => "RoleHierarchyError",
@@ -268,12 +360,25 @@ impl DomainError {
             Self::MaxDepth | Self::HasChildren => "TenantHierarchyError",
             Self::Import { error, .. } => error.class(),
             Self::ImportConflict { .. } => "ImportConflictError",
+            Self::SeatLimit => "SeatLimitError",
+            Self::InvitationExpired => "InvitationExpiredError",
+            Self::InvitationNotPending => "InvitationNotPendingError",
+            Self::DuplicateInvitation => "DuplicateInvitationError",
+            Self::DuplicateTuple { .. } => "DuplicateTupleError",
+            Self::EvaluationLimit(_) => "EvaluationLimitExceededError",
         }
     }
 
     /// True when `class` names this error or a class above it, as a fixture's class name does.
     pub fn is_class(&self, class: &str) -> bool {
-        self.class() == class || (class == "ForbiddenError" && self.class() == "RoleHierarchyError")
+        let above = match self.class() {
+            "RoleHierarchyError" => Some("ForbiddenError"),
+            "IdentifierBindingRequiredError" | "IdentifierMismatchError" => Some("PreconditionError"),
+            "EmptyRelationSetError" => Some("InvalidFormatError"),
+            "TupleNotFoundError" => Some("NotFoundError"),
+            _ => None,
+        };
+        self.class() == class || above == Some(class)
     }
 }
 

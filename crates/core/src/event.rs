@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AnyId, EventId, OrgId};
 use crate::json::Value;
 use crate::time::Timestamp;
+use crate::value::{Reason, RequestId};
 
 /// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -114,6 +115,22 @@ event_types! {
     MembershipRemoved = "membership.removed",
     /// A membership was found expired where a command needed its place.
     MembershipExpired = "membership.expired",
+    /// Someone was invited.
+    InvitationCreated = "invitation.created",
+    /// An invitation was accepted.
+    InvitationAccepted = "invitation.accepted",
+    /// An invitation was declined.
+    InvitationDeclined = "invitation.declined",
+    /// An invitation was taken back.
+    InvitationRevoked = "invitation.revoked",
+    /// An invitation got another end.
+    InvitationExtended = "invitation.extended",
+    /// An invitation was found past its end.
+    InvitationExpired = "invitation.expired",
+    /// A tuple was made.
+    TupleCreated = "tuple.created",
+    /// A tuple was taken away.
+    TupleDeleted = "tuple.deleted",
     /// A user's row was created.
     UserCreated = "user.created",
     /// A user was suspended.
@@ -194,4 +211,23 @@ pub struct Event {
     pub subject_ids: Vec<AnyId>,
     /// What changed.
     pub data: EventData,
+    /// The request that the command came with.
+    pub request_id: Option<RequestId>,
+    /// Why the command was given.
+    pub reason: Option<Reason>,
+}
+
+/// What a command may say of itself; copied to each of its events (spec/events.md).
+///
+/// ```
+/// use tenantry_core::{Cause, Reason, RequestId};
+/// let cause = Cause { request_id: RequestId::parse("req-7"), reason: Reason::parse("asked for by mail") };
+/// # let _ = cause;
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// The request that it came with.
+    pub request_id: Option<RequestId>,
+    /// Why it was given.
+    pub reason: Option<Reason>,
 }

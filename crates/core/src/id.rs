@@ -331,6 +331,14 @@ typed_id!(
     MembershipId, IdType::Membership
 );
 typed_id!(
+    /// An invitation's id, `inv_`. Not a secret: knowing it gives nobody a right.
+    InvitationId, IdType::Invitation
+);
+typed_id!(
+    /// A tuple's id, `tup_`. That of a derived tuple has the UUID of its membership.
+    TupleId, IdType::Tuple
+);
+typed_id!(
     /// An event's id, `aud_`.
     EventId, IdType::Event
 );

@@ -4,6 +4,7 @@
 //! a serializer's format. Maps are sorted by key: equal values have equal text in every store.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
@@ -33,6 +34,11 @@ impl Value {
     /// The text, if it is one.
     pub fn as_text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// A number of things.
+    pub(crate) fn count(number: u64) -> Self {
+        Self::Int(i64::try_from(number).unwrap_or(i64::MAX))
     }
 
     /// The field of a map.
@@ -150,8 +156,14 @@ impl<'de> Deserialize<'de> for Value {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
                 let mut fields = BTreeMap::new();
                 while let Some((key, value)) = map.next_entry::<String, Value>()? {
-                    if fields.insert(key, value).is_some() {
-                        return Err(de::Error::custom("a field is given twice"));
+                    match fields.entry(key) {
+                        Entry::Vacant(place) => {
+                            place.insert(value);
+                        }
+                        Entry::Occupied(there) => {
+                            let name: String = there.key().chars().take(64).collect();
+                            return Err(de::Error::custom(format_args!("a field is given twice: `{name}`")));
+                        }
                     }
                 }
                 Ok(Value::Map(fields))

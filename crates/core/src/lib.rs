@@ -20,32 +20,45 @@ pub mod migration;
 mod page;
 mod query;
 mod role;
+pub mod rules;
 pub mod source;
 mod state;
 mod store;
 mod time;
+mod tuple;
 mod value;
 pub mod wire;
 
-pub use backend::{Backend, Job};
+pub use backend::{Backend, Inquiry, Job};
 pub use change::{Change, Guard, Plan, Progress, Refusal, UniqueKey};
 pub use decide::{
-    AddMember, AdminRemove, Caller, ChangeRole, Command, CreateOrg, CreateUser, CreatedOrg, CreatedUser, Decision, Env, IdTape, Import,
-    ImportCounts, ImportMember, ImportOrg, ImportRow, ImportUser, Patch, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeOrg,
-    RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, TransferOwnership, TransferredOwnership,
-    UpdateMembership, UpdateOrg,
+    AcceptInvitation, AcceptedInvitation, AddMember, AdminRemove, Caller, ChangeRole, Command, CreateInvitation, CreateInvitations,
+    CreateOrg, CreateTuple, CreateUser, CreatedOrg, CreatedUser, Decision, DeclineInvitation, DeleteTuple, Env, ExtendInvitation, Guarded,
+    IdTape, Import, ImportCounts, ImportInvitation, ImportMember, ImportOrg, ImportRow, ImportTuple, ImportUser, InvitationInput,
+    InvitedRow, Patch, PreTuple, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave,
+    SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, TransferOwnership, TransferredOwnership, UpdateMembership,
+    UpdateOrg,
 };
 pub use engine::Engine;
-pub use entity::{Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus, are_live, is_live};
-pub use error::{BackendError, BackendKind, DomainError, Error, Precondition};
-pub use event::{Actor, ActorKind, Event, EventData, EventType, Fields};
-pub use id::{AnyId, EventId, Id, IdError, IdType, MembershipId, OrgId, RoleId, UserId};
-pub use load::{Found, ImportIds, LoadSpec, OtherOwner, Owned, Snapshot};
+pub use entity::{
+    Invitation, InvitationStatus, Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus, are_live, is_live,
+};
+pub use error::{BackendError, BackendKind, DomainError, Error, EvaluationLimit, Precondition};
+pub use event::{Actor, ActorKind, Cause, Event, EventData, EventType, Fields};
+pub use id::{AnyId, EventId, Id, IdError, IdType, InvitationId, MembershipId, OrgId, RoleId, TupleId, UserId};
+pub use load::{Found, Hold, ImportIds, Load, LoadSpec, OtherOwner, Owned, Snapshot, Standing, Standpoint};
 pub use page::{Page, PageRequest, PageSize};
-pub use query::{EventQuery, Expiry, MembershipFilter, MembershipQuery, OrgQuery, Window};
+pub use query::{
+    Answer, EventQuery, Expiry, InvitationFilter, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery, Question, TupleQuery,
+    WhichTuples, Window,
+};
 pub use role::Role;
 pub use source::{Clock, IdSource, SecretSource, Sources};
 pub use state::{Dump, State};
-pub use store::{CountMembers, Inspect, ListChanges, ListChildren, ListMembers, ListMemberships, ListOrgs, OrgPath, TenancyStore};
+pub use store::{
+    CheckAny, CheckOne, CheckedRow, CountMembers, Inspect, ListAllChanges, ListChanges, ListChildren, ListInvitations, ListInvitationsFor,
+    ListMembers, ListMemberships, ListOrgs, ListTuplesForObject, ListTuplesForSubject, OrgPath, TenancyStore,
+};
 pub use time::{Timestamp, TimestampError};
-pub use value::{Name, Slug};
+pub use tuple::{EntityRef, Grant, Tuple, TupleKey};
+pub use value::{ExternalId, Identifier, Metadata, Name, ObjectType, Reason, Relation, RequestId, Slug};

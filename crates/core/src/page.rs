@@ -101,6 +101,11 @@ impl PageSize {
         usize::from(self.0)
     }
 
+    /// The number of rows.
+    pub(crate) fn rows(self) -> u32 {
+        u32::from(self.0)
+    }
+
     /// What a store fetches: one more, which tells whether anything follows.
     pub fn fetch(self) -> u32 {
         u32::from(self.0) + 1

@@ -1,10 +1,11 @@
 //! What reads ask of a store. Filters come as plain predicates on stored columns: the rules behind them (what counts as
 //! expired, how text folds) have been applied here.
 
-use crate::entity::{MembershipStatus, OrgStatus};
-use crate::id::{EventId, MembershipId, OrgId, UserId};
+use crate::entity::{InvitationStatus, MembershipStatus, OrgStatus};
+use crate::id::{EventId, InvitationId, MembershipId, OrgId, TupleId, UserId};
 use crate::time::Timestamp;
-use crate::value::Slug;
+use crate::tuple::{EntityRef, TupleKey};
+use crate::value::{Identifier, Relation, Slug};
 
 /// A read of organizations, answered in ascending order of id unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +82,118 @@ pub enum EventQuery {
     },
     /// The one with this id, whatever it belongs to.
     Id(EventId),
+    /// Those of the whole store, each once, in an order that a late commit never comes into from behind: what is committed later
+    /// stands later. The events of one organization stand in the order of their revisions.
+    All {
+        /// The event behind which to begin.
+        after: Option<EventId>,
+        /// The most rows.
+        fetch: u32,
+    },
+}
+
+/// Which invitations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InvitationQuery {
+    /// The one with this id.
+    Id(InvitationId),
+    /// Those of an organization.
+    OfOrg {
+        /// Which.
+        org: OrgId,
+        /// Which of them.
+        filter: Option<InvitationFilter>,
+        /// Which part.
+        window: Window<InvitationId>,
+    },
+    /// Those for an identifier, of all organizations.
+    For {
+        /// Which.
+        identifier: Identifier,
+        /// Which of them.
+        filter: Option<InvitationFilter>,
+        /// Which part.
+        window: Window<InvitationId>,
+    },
+}
+
+/// Invitations that are stored as pending with such an end, and those that are stored with such a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvitationFilter {
+    /// Pending ones whose end lies so.
+    pub pending: Option<Expiry>,
+    /// Ones with this stored status.
+    pub stored: Option<InvitationStatus>,
+}
+
+impl InvitationFilter {
+    /// Those that a reader sees with this status.
+    pub(crate) fn seen_as(status: InvitationStatus, now: Timestamp) -> Self {
+        match status {
+            InvitationStatus::Pending => Self { pending: Some(Expiry::After(now)), stored: None },
+            InvitationStatus::Expired => Self { pending: Some(Expiry::NotAfter(now)), stored: Some(status) },
+            InvitationStatus::Accepted | InvitationStatus::Declined | InvitationStatus::Revoked => {
+                Self { pending: None, stored: Some(status) }
+            }
+        }
+    }
+}
+
+/// Which tuples, of those that count at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TupleQuery {
+    /// The moment.
+    pub at: Timestamp,
+    /// Which.
+    pub which: WhichTuples,
+}
+
+/// Which tuples.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhichTuples {
+    /// The one with this id: stored, or derived from the membership with the same UUID.
+    Id(TupleId),
+    /// Those of a subject.
+    OfSubject {
+        /// Which.
+        subject: EntityRef,
+        /// Which part.
+        window: Window<TupleId>,
+    },
+    /// Those on an object.
+    OfObject {
+        /// Which.
+        object: EntityRef,
+        /// With this relation only.
+        relation: Option<Relation>,
+        /// Which part.
+        window: Window<TupleId>,
+    },
+}
+
+/// What a check asks a store, of the tuples that count at the inquiry's moment, stored and derived alike.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Question {
+    /// Is there a tuple that says this? The one with the lowest id.
+    Holds(TupleKey),
+    /// Who stands in this relation to the object? Their tuples in order of id, not more than so many.
+    Subjects {
+        /// The relation.
+        relation: Relation,
+        /// The object.
+        object: EntityRef,
+        /// The most tuples to show.
+        most: u32,
+    },
+}
+
+/// What a store answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// To [`Question::Holds`].
+    Holds(Option<TupleId>),
+    /// To [`Question::Subjects`].
+    Subjects(Vec<EntityRef>),
 }
 
 /// A part of a list: behind one id, at most so many rows.

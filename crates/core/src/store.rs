@@ -4,19 +4,25 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
+use crate::decide::tuple_key;
 use crate::decide::{
-    AddMember, AdminRemove, Caller, ChangeRole, CreateOrg, CreateUser, CreatedOrg, CreatedUser, Import, ImportCounts, ReinstateMembership,
-    ReinstateOrg, ReinstateUser, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser,
-    TransferOwnership, TransferredOwnership, UpdateMembership, UpdateOrg,
+    AcceptInvitation, AcceptedInvitation, AddMember, AdminRemove, Caller, ChangeRole, CreateInvitation, CreateInvitations, CreateOrg,
+    CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation, DeleteTuple, ExtendInvitation, Import, ImportCounts, InvitedRow,
+    ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg,
+    SuspendUser, SuspendedUser, Sweep, Swept, TransferOwnership, TransferredOwnership, UpdateMembership, UpdateOrg,
 };
-use crate::entity::{Membership, MembershipStatus, OrgStatus, Organization, User};
-use crate::error::Error;
-use crate::event::Event;
-use crate::id::{EventId, MembershipId, OrgId, UserId};
+use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, OrgStatus, Organization, User};
+use crate::error::{DomainError, Error};
+use crate::event::{Cause, Event};
+use crate::id::{EventId, InvitationId, MembershipId, OrgId, TupleId, UserId};
 use crate::page::{Page, PageRequest, PageSize};
+use crate::rules::{Checked, Rules};
 use crate::state::Dump;
+use crate::tuple::{self, EntityRef, Tuple, TupleKey};
+use crate::value::Relation;
 
 /// Lists the members of an organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,6 +211,267 @@ impl ListChanges {
     }
 }
 
+/// Asks for the invitations of an organization, in order of id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListInvitations {
+    /// Which organization.
+    pub org_id: OrgId,
+    /// Only those that a reader sees with this status.
+    pub status: Option<InvitationStatus>,
+    /// Which part of the list.
+    pub page: PageRequest,
+}
+
+impl ListInvitations {
+    /// All of them, the first page.
+    pub fn new(org_id: OrgId) -> Self {
+        Self { org_id, status: None, page: PageRequest::default() }
+    }
+
+    /// Only those with this status.
+    #[must_use]
+    pub const fn status(mut self, status: InvitationStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Another part of the list.
+    #[must_use]
+    pub fn page(mut self, page: PageRequest) -> Self {
+        self.page = page;
+        self
+    }
+}
+
+/// Asks for the invitations for an identifier, of all organizations, in order of id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListInvitationsFor {
+    /// Which identifier, byte by byte.
+    pub identifier: String,
+    /// Only those that a reader sees with this status.
+    pub status: Option<InvitationStatus>,
+    /// Which part of the list.
+    pub page: PageRequest,
+}
+
+impl ListInvitationsFor {
+    /// All of them, the first page.
+    pub fn new(identifier: impl Into<String>) -> Self {
+        Self { identifier: identifier.into(), status: None, page: PageRequest::default() }
+    }
+
+    /// Only those with this status.
+    #[must_use]
+    pub const fn status(mut self, status: InvitationStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Another part of the list.
+    #[must_use]
+    pub fn page(mut self, page: PageRequest) -> Self {
+        self.page = page;
+        self
+    }
+}
+
+/// Asks for the tuples of a subject that count, stored and derived alike, in order of id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListTuplesForSubject {
+    /// The subject's type.
+    pub subject_type: String,
+    /// The subject's id: a UUID, or a wire id of the type.
+    pub subject_id: String,
+    /// Which part of the list.
+    pub page: PageRequest,
+}
+
+impl ListTuplesForSubject {
+    /// The first page.
+    pub fn new(subject_type: impl Into<String>, subject_id: impl Into<String>) -> Self {
+        Self { subject_type: subject_type.into(), subject_id: subject_id.into(), page: PageRequest::default() }
+    }
+
+    /// Another part of the list.
+    #[must_use]
+    pub fn page(mut self, page: PageRequest) -> Self {
+        self.page = page;
+        self
+    }
+}
+
+/// Asks for the tuples on an object that count, stored and derived alike, in order of id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListTuplesForObject {
+    /// The object's type.
+    pub object_type: String,
+    /// The object's id: a UUID, or a wire id of the type.
+    pub object_id: String,
+    /// Only those with this relation.
+    pub relation: Option<String>,
+    /// Which part of the list.
+    pub page: PageRequest,
+}
+
+impl ListTuplesForObject {
+    /// Every relation, the first page.
+    pub fn new(object_type: impl Into<String>, object_id: impl Into<String>) -> Self {
+        Self { object_type: object_type.into(), object_id: object_id.into(), relation: None, page: PageRequest::default() }
+    }
+
+    /// Only this relation.
+    #[must_use]
+    pub fn relation(mut self, relation: impl Into<String>) -> Self {
+        self.relation = Some(relation.into());
+        self
+    }
+
+    /// Another part of the list.
+    #[must_use]
+    pub fn page(mut self, page: PageRequest) -> Self {
+        self.page = page;
+        self
+    }
+}
+
+/// Asks whether a subject stands in a relation to an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckOne {
+    /// The subject's type: 2 to 6 of `a-z`.
+    pub subject_type: String,
+    /// The subject's id: a UUID, or a wire id of the type.
+    pub subject_id: String,
+    /// The relation: 2 to 32 of `a-z` and `_`.
+    pub relation: String,
+    /// The object's type.
+    pub object_type: String,
+    /// The object's id.
+    pub object_id: String,
+}
+
+impl CheckOne {
+    /// This subject, relation and object.
+    pub fn new(subject: (&str, &str), relation: &str, object: (&str, &str)) -> Self {
+        Self {
+            subject_type: subject.0.to_owned(),
+            subject_id: subject.1.to_owned(),
+            relation: relation.to_owned(),
+            object_type: object.0.to_owned(),
+            object_id: object.1.to_owned(),
+        }
+    }
+}
+
+impl CheckOne {
+    /// The forms of the five fields.
+    pub(crate) fn key(&self) -> Result<TupleKey, DomainError> {
+        tuple_key(&self.subject_type, &self.subject_id, &self.relation, &self.object_type, &self.object_id)
+    }
+}
+
+/// Asks whether a subject stands in any of some relations to an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckAny {
+    /// The subject's type.
+    pub subject_type: String,
+    /// The subject's id.
+    pub subject_id: String,
+    /// The relations, 1 to 100: the first that holds is answered.
+    pub relations: Vec<String>,
+    /// The object's type.
+    pub object_type: String,
+    /// The object's id.
+    pub object_id: String,
+}
+
+impl CheckAny {
+    /// The most relations.
+    pub const MAX_RELATIONS: usize = 100;
+
+    /// This subject, these relations and this object.
+    pub fn new(subject: (&str, &str), relations: impl IntoIterator<Item = impl Into<String>>, object: (&str, &str)) -> Self {
+        Self {
+            subject_type: subject.0.to_owned(),
+            subject_id: subject.1.to_owned(),
+            relations: relations.into_iter().map(Into::into).collect(),
+            object_type: object.0.to_owned(),
+            object_id: object.1.to_owned(),
+        }
+    }
+}
+
+impl CheckAny {
+    /// The forms of the fields, in their order.
+    pub(crate) fn forms(&self) -> Result<(EntityRef, Vec<Relation>, EntityRef), DomainError> {
+        let wrong = || DomainError::format("relations", "1 to 100 relations, each 2 to 32 of `a-z` and `_`");
+        let subject = tuple::entity(("subject_type", &self.subject_type), ("subject_id", &self.subject_id))?;
+        if !(1..=Self::MAX_RELATIONS).contains(&self.relations.len()) {
+            return Err(wrong());
+        }
+        let relations = self.relations.iter().map(|text| Relation::parse(text).ok_or_else(wrong)).collect::<Result<_, _>>()?;
+        let object = tuple::entity(("object_type", &self.object_type), ("object_id", &self.object_id))?;
+        Ok((subject, relations, object))
+    }
+}
+
+/// What became of one check of several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedRow(pub Result<Checked, DomainError>);
+
+impl Serialize for CheckedRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let checked = self.0.as_ref().ok();
+        let mut row = serializer.serialize_struct("CheckedRow", 3)?;
+        row.serialize_field("allowed", &checked.is_some_and(|checked| checked.allowed))?;
+        row.serialize_field("matched_tuple_id", &checked.and_then(|checked| checked.matched_tuple_id))?;
+        row.serialize_field("error", &self.0.as_ref().err().map(DomainError::brief))?;
+        row.end()
+    }
+}
+
+/// Asks for the events of the whole store, each once, in an order into which none is put from behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListAllChanges {
+    /// The event behind which to begin: the last one seen.
+    pub after: Option<EventId>,
+    /// How many rows at most.
+    pub limit: PageSize,
+}
+
+impl ListAllChanges {
+    /// From the first event on.
+    pub fn new() -> Self {
+        Self { after: None, limit: PageSize::default() }
+    }
+
+    /// Behind this event.
+    #[must_use]
+    pub const fn after(mut self, event: EventId) -> Self {
+        self.after = Some(event);
+        self
+    }
+
+    /// A page of this many rows, 1 to 200; other numbers are brought into these bounds.
+    #[must_use]
+    pub fn limit(mut self, limit: i64) -> Self {
+        self.limit = PageSize::clamp(limit);
+        self
+    }
+}
+
+impl Default for ListAllChanges {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// An organization with all above it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -230,6 +497,12 @@ pub struct OrgPath {
 pub trait TenancyStore: fmt::Debug + Send + Sync {
     /// The same store, on behalf of someone else.
     fn with_caller(&self, caller: Caller) -> Arc<dyn TenancyStore>;
+
+    /// The same store, with commands that say this of themselves.
+    fn with_cause(&self, cause: Cause) -> Arc<dyn TenancyStore>;
+
+    /// The same store, whose checks follow these rules.
+    fn with_rules(&self, rules: Arc<Rules>) -> Arc<dyn TenancyStore>;
 
     /// Creates a user's row. Spec: `users.md#create_user`.
     async fn create_user(&self, request: CreateUser) -> Result<CreatedUser, Error>;
@@ -297,6 +570,63 @@ pub trait TenancyStore: fmt::Debug + Send + Sync {
     async fn list_memberships(&self, request: ListMemberships) -> Result<Page<Membership>, Error>;
     /// How many members an organization has. Spec: `memberships.md#count_members`.
     async fn count_members(&self, request: CountMembers) -> Result<u64, Error>;
+
+    /// Invites someone. Spec: `invitations.md#create_invitation`.
+    async fn create_invitation(&self, request: CreateInvitation) -> Result<Invitation, Error>;
+
+    /// Invites several people; one outcome for each row, in their order. Spec: `invitations.md#create_invitations`.
+    async fn create_invitations(&self, request: CreateInvitations) -> Result<Vec<InvitedRow>, Error>;
+
+    /// An invitation. Spec: `invitations.md#get_invitation`.
+    async fn get_invitation(&self, inv_id: InvitationId) -> Result<Invitation, Error>;
+
+    /// The invitations of an organization. Spec: `invitations.md#list_invitations`.
+    async fn list_invitations(&self, request: ListInvitations) -> Result<Page<Invitation>, Error>;
+
+    /// The invitations for an identifier. Spec: `invitations.md#list_invitations_for`.
+    async fn list_invitations_for(&self, request: ListInvitationsFor) -> Result<Page<Invitation>, Error>;
+
+    /// Makes a membership of an invitation. Spec: `invitations.md#accept_invitation`.
+    async fn accept_invitation(&self, request: AcceptInvitation) -> Result<AcceptedInvitation, Error>;
+
+    /// Says no to an invitation. Spec: `invitations.md#decline_invitation`.
+    async fn decline_invitation(&self, request: DeclineInvitation) -> Result<Invitation, Error>;
+
+    /// Takes an invitation back. Spec: `invitations.md#revoke_invitation`.
+    async fn revoke_invitation(&self, request: RevokeInvitation) -> Result<Invitation, Error>;
+
+    /// Gives an invitation another end. Spec: `invitations.md#extend_invitation`.
+    async fn extend_invitation(&self, request: ExtendInvitation) -> Result<Invitation, Error>;
+
+    /// Clears away what has expired; no answer depends on it. Spec: `invitations.md#sweep`.
+    async fn sweep(&self, request: Sweep) -> Result<Swept, Error>;
+
+    /// Stores a tuple. Spec: `tuples.md#create_tuple`.
+    async fn create_tuple(&self, request: CreateTuple) -> Result<Tuple, Error>;
+
+    /// Takes a stored tuple away; answers it as it was. Spec: `tuples.md#delete_tuple`.
+    async fn delete_tuple(&self, request: DeleteTuple) -> Result<Tuple, Error>;
+
+    /// A tuple that counts, stored or derived. Spec: `tuples.md#get_tuple`.
+    async fn get_tuple(&self, tup_id: TupleId) -> Result<Tuple, Error>;
+
+    /// The tuples of a subject. Spec: `tuples.md#list_tuples_for_subject`.
+    async fn list_tuples_for_subject(&self, request: ListTuplesForSubject) -> Result<Page<Tuple>, Error>;
+
+    /// The tuples on an object. Spec: `tuples.md#list_tuples_for_object`.
+    async fn list_tuples_for_object(&self, request: ListTuplesForObject) -> Result<Page<Tuple>, Error>;
+
+    /// Whether a subject stands in a relation to an object, by a tuple or by the rules. Spec: `tuples.md#check`.
+    async fn check(&self, request: CheckOne) -> Result<Checked, Error>;
+
+    /// The same for the first of some relations that holds. Spec: `tuples.md#check_any`.
+    async fn check_any(&self, request: CheckAny) -> Result<Checked, Error>;
+
+    /// Up to 200 checks, as of one moment; one outcome for each, in their order. Spec: `tuples.md#check_many`.
+    async fn check_many(&self, requests: Vec<CheckOne>) -> Result<Vec<CheckedRow>, Error>;
+
+    /// The events of the whole store. Spec: `events.md#changes_all`.
+    async fn changes_all(&self, request: ListAllChanges) -> Result<Page<Event>, Error>;
 
     /// An organization's events, oldest first; the cursor is the last revision as text. Spec: `events.md#changes`.
     async fn changes(&self, request: ListChanges) -> Result<Page<Event>, Error>;

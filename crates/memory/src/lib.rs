@@ -12,8 +12,8 @@
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use tenantry_core::{
-    Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery,
-    Organization, Sources, State, User, UserId,
+    Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Inquiry, Invitation, InvitationQuery, Job, Membership, MembershipFilter,
+    MembershipQuery, OrgId, OrgQuery, Organization, Sources, Standing, State, Tuple, TupleQuery, User, UserId,
 };
 
 /// A store in memory. Clones share the state; it is gone with the last of them.
@@ -45,7 +45,8 @@ impl Memory {
 impl Backend for Memory {
     async fn execute<J: Job>(&self, mut job: J) -> Result<J, Error> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let plan = job.decide(&state.load(job.spec()))?;
+        let seen = state.load(job.begin());
+        let plan = job.decide(&seen)?;
         state.apply(&plan).map_err(BackendError::from)?;
         Ok(job)
     }
@@ -68,6 +69,22 @@ impl Backend for Memory {
 
     async fn events(&self, query: EventQuery) -> Result<Option<Vec<Event>>, BackendError> {
         Ok(self.read().read_events(&query))
+    }
+
+    async fn invitations(&self, query: InvitationQuery) -> Result<Option<Vec<Invitation>>, BackendError> {
+        Ok(self.read().read_invitations(&query))
+    }
+
+    async fn tuples(&self, query: TupleQuery) -> Result<Vec<Tuple>, BackendError> {
+        Ok(self.read().read_tuples(&query))
+    }
+
+    async fn standings(&self, usr: UserId, orgs: Vec<OrgId>) -> Result<Vec<Standing>, BackendError> {
+        Ok(self.read().read_standings(usr, &orgs))
+    }
+
+    async fn inquire<Q: Inquiry>(&self, inquiry: Q) -> Result<Q, BackendError> {
+        Ok(self.read().inquire(inquiry))
     }
 
     async fn dump(&self) -> Result<Dump, BackendError> {

@@ -1,12 +1,12 @@
-//! Writes a plan through the function `apply_v1`: guards, changes and events as JSON, one round trip.
+//! Writes a plan through the function `apply_v2`: guards, changes and events as JSON, one round trip.
 
 use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
 use sqlx::{PgConnection, Row};
 use tenantry_core::{
-    BackendError, BackendKind, Change, Event, Guard, Id, Membership, Name, OrgId, Organization, Plan, Refusal, Slug, Timestamp, UniqueKey,
-    User,
+    BackendError, BackendKind, Change, Event, ExternalId, Guard, Id, Identifier, Invitation, Membership, Name, ObjectType, OrgId,
+    Organization, Plan, Reason, Refusal, Relation, RequestId, Slug, Timestamp, Tuple, TupleKey, UniqueKey, User,
 };
 use uuid::Uuid;
 
@@ -45,10 +45,10 @@ pub(crate) async fn apply(sql: &Statements, conn: &mut PgConnection, plan: &Plan
     let mut changes = plan.changes.chunks(CHUNK).peekable();
     let mut events = plan.events.chunks(CHUNK).peekable();
     loop {
-        let rows: Vec<ChangeRow<'_>> = changes.next().unwrap_or_default().iter().map(change_row).collect();
+        let rows: Vec<ChangeRow<'_>> = changes.next().unwrap_or_default().iter().map(change_row).collect::<Result<_, _>>()?;
         // Events follow when the last change is written.
         let told = if changes.peek().is_none() { events.next().unwrap_or_default() } else { &[] };
-        let told: Vec<EventRow> = told.iter().map(event_row).collect::<Result<_, _>>()?;
+        let told: Vec<EventRow<'_>> = told.iter().map(event_row).collect::<Result<_, _>>()?;
         let call = sql.apply.query().bind(json(&guards)?).bind(PgMoment(at)).bind(json(&rows)?).bind(json(&told)?);
         let answer = understood(call.bind(backend_pid).fetch_one(&mut *conn).await?.try_get(0)?)?;
         if !matches!(answer, Applied::Done) {
@@ -69,10 +69,11 @@ pub(crate) async fn lock(
     sql: &Statements,
     conn: &mut PgConnection,
     presence: Presence,
+    objects: &[String],
     users: &[Uuid],
     orgs: &[Uuid],
 ) -> Result<(), Failure> {
-    sql.lock.query().bind(presence as i32).bind(users).bind(orgs).execute(conn).await?;
+    sql.lock.query().bind(presence as i32).bind(objects).bind(users).bind(orgs).execute(conn).await?;
     Ok(())
 }
 
@@ -81,13 +82,15 @@ fn json(rows: &impl Serialize) -> Result<String, Failure> {
 }
 
 fn understood(answer: &str) -> Result<Applied, Failure> {
-    let unknown = || BackendError::new(BackendKind::Schema, "the database's function `apply_v1` is not the one that this program knows");
+    let unknown = || BackendError::new(BackendKind::Schema, "the database's function `apply_v2` is not the one that this program knows");
     let refusal = match answer.split_once(':') {
         None if answer == "ok" => return Ok(Applied::Done),
         None if answer == "moved" => return Ok(Applied::Moved),
         None if answer == "conflict" => Refusal::Conflict,
         Some(("unique", "organization_slug_pkey")) => Refusal::Unique(UniqueKey::OrgSlug),
         Some(("unique", "membership_current")) => Refusal::Unique(UniqueKey::CurrentMembership),
+        Some(("unique", "invitation_pending")) => Refusal::Unique(UniqueKey::PendingInvitation),
+        Some(("unique", "tuple_key")) => Refusal::Unique(UniqueKey::Tuple),
         // Under guards that held, the next revision is free.
         Some(("unique", "event_pkey")) => Refusal::Inconsistent { table: "event".to_owned(), id: "unknown".to_owned() },
         Some(("unique", _)) => Refusal::Unique(UniqueKey::Id),
@@ -125,6 +128,7 @@ enum GuardRow {
     User { id: Text<Uuid>, revision: u64, advance: u8 },
     NoUser { id: Text<Uuid> },
     NewUsers { without_memberships: Vec<Text<Uuid>> },
+    Object { object_type: ObjectType, object_id: Text<Uuid>, org_id: Text<Uuid> },
 }
 
 fn guard_row(guard: &Guard) -> GuardRow {
@@ -136,6 +140,7 @@ fn guard_row(guard: &Guard) -> GuardRow {
         Guard::User { id, revision: Some(revision), advance } => {
             GuardRow::User { id: uuid(id), revision: *revision, advance: u8::from(*advance) }
         }
+        Guard::Object { object, org_id } => GuardRow::Object { object_type: object.kind, object_id: Text(object.id), org_id: uuid(org_id) },
         Guard::Org { id, revision, events } => GuardRow::Org { id: uuid(id), revision: *revision, events: *events },
     }
 }
@@ -144,36 +149,103 @@ fn guard_row(guard: &Guard) -> GuardRow {
 #[serde(tag = "k", rename_all = "snake_case")]
 enum ChangeRow<'p> {
     InsertUser(UserRow<'p>),
-    SetUserStatus { id: Text<Uuid>, from: &'static str, to: &'static str },
+    SetUserStatus {
+        id: Text<Uuid>,
+        from: &'static str,
+        to: &'static str,
+    },
     InsertOrg(Box<OrgRow<'p>>),
     UpdateOrg(OrgFields<'p>),
-    SetOrgStatus { id: Text<Uuid>, from: &'static str, to: &'static str },
-    ClaimSlug { slug: &'p Slug, org_id: Text<Uuid> },
-    ReleaseSlug { slug: &'p Slug, org_id: Text<Uuid> },
+    SetOrgStatus {
+        id: Text<Uuid>,
+        from: &'static str,
+        to: &'static str,
+    },
+    ClaimSlug {
+        slug: &'p Slug,
+        org_id: Text<Uuid>,
+    },
+    ReleaseSlug {
+        slug: &'p Slug,
+        org_id: Text<Uuid>,
+    },
     InsertMembership(Box<MembershipRow>),
-    SetMembershipStatus { org_id: Text<Uuid>, id: Text<Uuid>, from: &'static str, to: &'static str, removed_by: Option<Text<Uuid>> },
-    SetMembershipExpiry { org_id: Text<Uuid>, id: Text<Uuid>, from: Option<Timestamp>, to: Option<Timestamp> },
-    EndMemberships { org_id: Text<Uuid>, count: u64 },
+    SetMembershipStatus {
+        org_id: Text<Uuid>,
+        id: Text<Uuid>,
+        from: &'static str,
+        to: &'static str,
+        removed_by: Option<Text<Uuid>>,
+    },
+    UpdateMembership {
+        org_id: Text<Uuid>,
+        id: Text<Uuid>,
+        from: Option<Timestamp>,
+        expires_at: Option<Timestamp>,
+        metadata: String,
+    },
+    EndMemberships {
+        org_id: Text<Uuid>,
+        count: u64,
+    },
+    InsertInvitation(Box<InvitationRow<'p>>),
+    EndInvitation {
+        org_id: Text<Uuid>,
+        id: Text<Uuid>,
+        to: &'static str,
+        terminal_at: Timestamp,
+        terminal_by: Option<Text<Uuid>>,
+        invited_user_id: Option<Text<Uuid>>,
+    },
+    ExtendInvitation {
+        org_id: Text<Uuid>,
+        id: Text<Uuid>,
+        from: &'static str,
+        expires_at: Timestamp,
+    },
+    RevokeInvitations {
+        org_id: Text<Uuid>,
+        count: u64,
+        terminal_by: Option<Text<Uuid>>,
+    },
+    InsertTuple(Box<TupleRow<'p>>),
+    DeleteTuple {
+        id: Text<Uuid>,
+    },
+    DeleteTuplesOfMember {
+        org_id: Text<Uuid>,
+        usr_id: Text<Uuid>,
+        count: u64,
+    },
+    DeleteTuplesOfOrg {
+        org_id: Text<Uuid>,
+        count: u64,
+    },
 }
 
-fn change_row(change: &Change) -> ChangeRow<'_> {
-    match change {
+fn change_row(change: &Change) -> Result<ChangeRow<'_>, Failure> {
+    Ok(match change {
         Change::InsertUser(user) => ChangeRow::InsertUser(user_row(user)),
         Change::SetUserStatus { id, from, to } => ChangeRow::SetUserStatus { id: uuid(id), from: from.as_str(), to: to.as_str() },
-        Change::InsertOrg(org) => ChangeRow::InsertOrg(Box::new(org_row(org))),
-        Change::UpdateOrg { id, status, name, slug, cascade_permissions, inherit_permissions } => ChangeRow::UpdateOrg(OrgFields {
-            id: uuid(id),
-            status: status.as_str(),
-            name: name.as_ref(),
-            name_folded: name.as_ref().map(Name::folded),
-            slug: slug.as_ref(),
-            cascade_permissions: *cascade_permissions,
-            inherit_permissions: *inherit_permissions,
-        }),
+        Change::InsertOrg(org) => ChangeRow::InsertOrg(Box::new(org_row(org)?)),
+        Change::UpdateOrg { id, status, name, slug, cascade_permissions, inherit_permissions, seat_limit, external_id, metadata } => {
+            ChangeRow::UpdateOrg(OrgFields {
+                id: uuid(id),
+                status: status.as_str(),
+                name: name.as_ref(),
+                name_folded: name.as_ref().map(Name::folded),
+                slug: slug.as_ref(),
+                cascade_permissions: *cascade_permissions,
+                inherit_permissions: *inherit_permissions,
+                seat_limit: *seat_limit,
+                external_id: external_id.as_ref(),
+                metadata: json(metadata)?,
+            })
+        }
         Change::SetOrgStatus { id, from, to } => ChangeRow::SetOrgStatus { id: uuid(id), from: from.as_str(), to: to.as_str() },
         Change::ClaimSlug { slug, org_id } => ChangeRow::ClaimSlug { slug, org_id: uuid(org_id) },
         Change::ReleaseSlug { slug, org_id } => ChangeRow::ReleaseSlug { slug, org_id: uuid(org_id) },
-        Change::InsertMembership(mem) => ChangeRow::InsertMembership(Box::new(membership_row(mem))),
+        Change::InsertMembership(mem) => ChangeRow::InsertMembership(Box::new(membership_row(mem)?)),
         Change::SetMembershipStatus { org_id, id, from, to, removed_by } => ChangeRow::SetMembershipStatus {
             org_id: uuid(org_id),
             id: uuid(id),
@@ -181,11 +253,36 @@ fn change_row(change: &Change) -> ChangeRow<'_> {
             to: to.as_str(),
             removed_by: opt_uuid(removed_by.as_ref()),
         },
-        Change::SetMembershipExpiry { org_id, id, from, to } => {
-            ChangeRow::SetMembershipExpiry { org_id: uuid(org_id), id: uuid(id), from: *from, to: *to }
-        }
+        Change::UpdateMembership { org_id, id, from, expires_at, metadata } => ChangeRow::UpdateMembership {
+            org_id: uuid(org_id),
+            id: uuid(id),
+            from: *from,
+            expires_at: *expires_at,
+            metadata: json(metadata)?,
+        },
         Change::EndMemberships { org_id, count } => ChangeRow::EndMemberships { org_id: uuid(org_id), count: *count },
-    }
+        Change::InsertInvitation(inv) => ChangeRow::InsertInvitation(Box::new(invitation_row(inv)?)),
+        Change::EndInvitation { org_id, id, to, terminal_at, terminal_by, invited_user_id } => ChangeRow::EndInvitation {
+            org_id: uuid(org_id),
+            id: uuid(id),
+            to: to.as_str(),
+            terminal_at: *terminal_at,
+            terminal_by: opt_uuid(terminal_by.as_ref()),
+            invited_user_id: opt_uuid(invited_user_id.as_ref()),
+        },
+        Change::ExtendInvitation { org_id, id, from, expires_at } => {
+            ChangeRow::ExtendInvitation { org_id: uuid(org_id), id: uuid(id), from: from.as_str(), expires_at: *expires_at }
+        }
+        Change::RevokeInvitations { org_id, count, terminal_by } => {
+            ChangeRow::RevokeInvitations { org_id: uuid(org_id), count: *count, terminal_by: opt_uuid(terminal_by.as_ref()) }
+        }
+        Change::InsertTuple(tuple) => ChangeRow::InsertTuple(Box::new(tuple_row(tuple))),
+        Change::DeleteTuple { id } => ChangeRow::DeleteTuple { id: uuid(id) },
+        Change::DeleteTuplesOfMember { org_id, usr_id, count } => {
+            ChangeRow::DeleteTuplesOfMember { org_id: uuid(org_id), usr_id: uuid(usr_id), count: *count }
+        }
+        Change::DeleteTuplesOfOrg { org_id, count } => ChangeRow::DeleteTuplesOfOrg { org_id: uuid(org_id), count: *count },
+    })
 }
 
 #[derive(Debug, Serialize)]
@@ -219,6 +316,9 @@ struct OrgFields<'p> {
     slug: Option<&'p Slug>,
     cascade_permissions: bool,
     inherit_permissions: bool,
+    seat_limit: Option<u32>,
+    external_id: Option<&'p ExternalId>,
+    metadata: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -232,7 +332,7 @@ struct OrgRow<'p> {
     updated_at: Timestamp,
 }
 
-fn org_row(org: &Organization) -> OrgRow<'_> {
+fn org_row(org: &Organization) -> Result<OrgRow<'_>, Failure> {
     let Organization {
         id,
         parent_id,
@@ -241,12 +341,15 @@ fn org_row(org: &Organization) -> OrgRow<'_> {
         slug,
         cascade_permissions,
         inherit_permissions,
+        seat_limit,
+        external_id,
+        metadata,
         revision,
         created_at,
         updated_at,
         ancestors,
     } = org;
-    OrgRow {
+    Ok(OrgRow {
         fields: OrgFields {
             id: uuid(id),
             status: status.as_str(),
@@ -255,13 +358,16 @@ fn org_row(org: &Organization) -> OrgRow<'_> {
             slug: slug.as_ref(),
             cascade_permissions: *cascade_permissions,
             inherit_permissions: *inherit_permissions,
+            seat_limit: *seat_limit,
+            external_id: external_id.as_ref(),
+            metadata: json(metadata)?,
         },
         parent_id: opt_uuid(parent_id.as_ref()),
         ancestors: ancestors.iter().map(|id: &OrgId| uuid(id)).collect(),
         revision: *revision,
         created_at: *created_at,
         updated_at: *updated_at,
-    }
+    })
 }
 
 #[derive(Debug, Serialize)]
@@ -275,13 +381,15 @@ struct MembershipRow {
     invited_by: Option<Text<Uuid>>,
     removed_by: Option<Text<Uuid>>,
     expires_at: Option<Timestamp>,
+    metadata: String,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
-fn membership_row(mem: &Membership) -> MembershipRow {
-    let Membership { id, usr_id, org_id, role, status, replaces, invited_by, removed_by, expires_at, created_at, updated_at } = mem;
-    MembershipRow {
+fn membership_row(mem: &Membership) -> Result<MembershipRow, Failure> {
+    let Membership { id, usr_id, org_id, role, status, replaces, invited_by, removed_by, expires_at, metadata, created_at, updated_at } =
+        mem;
+    Ok(MembershipRow {
         org_id: uuid(org_id),
         id: uuid(id),
         usr_id: uuid(usr_id),
@@ -291,13 +399,94 @@ fn membership_row(mem: &Membership) -> MembershipRow {
         invited_by: opt_uuid(invited_by.as_ref()),
         removed_by: opt_uuid(removed_by.as_ref()),
         expires_at: *expires_at,
+        metadata: json(metadata)?,
         created_at: *created_at,
         updated_at: *updated_at,
+    })
+}
+
+#[derive(Debug, Serialize)]
+struct InvitationRow<'p> {
+    org_id: Text<Uuid>,
+    id: Text<Uuid>,
+    identifier: &'p Identifier,
+    role_id: Text<Uuid>,
+    status: &'static str,
+    pre_tuples: String,
+    invited_by: Text<Uuid>,
+    invited_user_id: Option<Text<Uuid>>,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    terminal_at: Option<Timestamp>,
+    terminal_by: Option<Text<Uuid>>,
+    judged: bool,
+}
+
+fn invitation_row(inv: &Invitation) -> Result<InvitationRow<'_>, Failure> {
+    let Invitation {
+        id,
+        org_id,
+        identifier,
+        role,
+        status,
+        pre_tuples,
+        invited_by,
+        invited_user_id,
+        created_at,
+        expires_at,
+        terminal_at,
+        terminal_by,
+        judged,
+    } = inv;
+    Ok(InvitationRow {
+        org_id: uuid(org_id),
+        id: uuid(id),
+        identifier,
+        role_id: uuid(&role.id()),
+        status: status.as_str(),
+        pre_tuples: json(pre_tuples)?,
+        invited_by: uuid(invited_by),
+        invited_user_id: opt_uuid(invited_user_id.as_ref()),
+        created_at: *created_at,
+        expires_at: *expires_at,
+        terminal_at: *terminal_at,
+        terminal_by: opt_uuid(terminal_by.as_ref()),
+        judged: *judged,
+    })
+}
+
+#[derive(Debug, Serialize)]
+struct TupleRow<'p> {
+    id: Text<Uuid>,
+    subject_type: ObjectType,
+    subject_id: Text<Uuid>,
+    relation: &'p Relation,
+    object_type: ObjectType,
+    object_id: Text<Uuid>,
+    org_id: Option<Text<Uuid>>,
+    created_at: Timestamp,
+    created_by: Option<Text<Uuid>>,
+    expires_at: Option<Timestamp>,
+}
+
+fn tuple_row(tuple: &Tuple) -> TupleRow<'_> {
+    let Tuple { id, key: TupleKey { subject, relation, object }, org_id, created_at, created_by, expires_at } = tuple;
+    TupleRow {
+        id: uuid(id),
+        subject_type: subject.kind,
+        subject_id: Text(subject.id),
+        relation,
+        object_type: object.kind,
+        object_id: Text(object.id),
+        org_id: opt_uuid(org_id.as_ref()),
+        created_at: *created_at,
+        created_by: opt_uuid(created_by.as_ref()),
+        expires_at: *expires_at,
     }
 }
 
 #[derive(Debug, Serialize)]
-struct EventRow {
+struct EventRow<'p> {
     id: Text<Uuid>,
     org_id: Option<Text<Uuid>>,
     revision: Option<u64>,
@@ -307,11 +496,13 @@ struct EventRow {
     /// Text, not JSON: what is stored must not depend on how a database orders keys.
     subject_ids: String,
     data: String,
+    request_id: Option<&'p RequestId>,
+    reason: Option<&'p Reason>,
 }
 
-fn event_row(event: &Event) -> Result<EventRow, Failure> {
+fn event_row(event: &Event) -> Result<EventRow<'_>, Failure> {
     // `at` of every event is the plan's moment, which the function is given once.
-    let Event { id, org_id, revision, kind, actor, at: _, subject_ids, data } = event;
+    let Event { id, org_id, revision, kind, actor, at: _, subject_ids, data, request_id, reason } = event;
     Ok(EventRow {
         id: uuid(id),
         org_id: opt_uuid(org_id.as_ref()),
@@ -321,5 +512,7 @@ fn event_row(event: &Event) -> Result<EventRow, Failure> {
         actor_id: actor.id.map(|id| id.to_string()),
         subject_ids: json(subject_ids)?,
         data: json(data)?,
+        request_id: request_id.as_ref(),
+        reason: reason.as_ref(),
     })
 }

@@ -1,7 +1,7 @@
 //! Tests of the statements themselves, against a server.
 
 use sqlx::{Connection, PgConnection, Row, raw_sql};
-use tenantry_core::{Change, LoadSpec, Plan, Timestamp, User, UserStatus};
+use tenantry_core::{Change, Load, LoadSpec, Plan, Timestamp, User, UserStatus};
 
 use crate::apply::{Applied, apply};
 use crate::list;
@@ -62,7 +62,7 @@ async fn a_write_that_a_pooler_hands_to_another_process_is_not_made() {
     let schema = schema("moved");
     migrate(&mut conn, &schema, Timestamp::MIN).await.unwrap();
     let statements = Statements::new(&schema, true);
-    let loaded = load(&statements, &mut conn, &LoadSpec::Nothing).await.unwrap();
+    let loaded = load(&statements, &mut conn, Load { spec: &LoadSpec::Nothing, actor: None, at: Timestamp::MIN }).await.unwrap();
     let user = User {
         id: "usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f".parse().unwrap(),
         status: UserStatus::Active,
@@ -98,12 +98,24 @@ async fn fill(conn: &mut PgConnection, schema: &Schema) {
             FROM generate_series(1, 2) r, (SELECT id, row_number() OVER () n FROM {s}organization) o;
         INSERT INTO {s}store_event SELECT ('00000000-0000-7000-8003-' || lpad(to_hex(n), 12, '0'))::uuid, 'user.created', 'system', NULL, 'epoch', '[]', '{}'
             FROM generate_series(1, 20000) n;
+        INSERT INTO {s}invitation SELECT o.id, ('00000000-0000-7000-8004-' || lpad(to_hex(n), 12, '0'))::uuid, 'i' || n, '{owner}',
+            CASE WHEN n % 2 = 0 THEN 'pending' ELSE 'accepted' END, '[]', o.id, NULL, 'epoch', timestamptz 'epoch' + n * interval '1 day', NULL, NULL, n % 3 = 0
+            FROM generate_series(1, 20000) n JOIN {s}organization o ON o.id = ('00000000-0000-7000-8000-' || lpad(to_hex(1 + n % 5000), 12, '0'))::uuid;
+        INSERT INTO {s}tuple SELECT ('00000000-0000-7000-8005-' || lpad(to_hex(n), 12, '0'))::uuid, 'usr', ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
+            'viewer', 'proj', ('00000000-0000-7000-8006-' || lpad(to_hex(n / 10), 12, '0'))::uuid,
+            CASE WHEN n % 3 > 0 THEN ('00000000-0000-7000-8000-' || lpad(to_hex(1 + n % 5000), 12, '0'))::uuid END, 'epoch', NULL,
+            CASE WHEN n % 7 = 0 THEN timestamptz 'epoch' + n * interval '1 day' END
+            FROM generate_series(1, 20000) n;
     ";
     raw_sql(schema.render(sql).text()).execute(conn).await.unwrap();
 }
 
 /// Statements that read a whole table, or one in the order of its key, on purpose.
-const WHOLE: [&str; 6] = ["dump_users", "dump_orgs", "dump_slugs", "dump_memberships", "dump_events", "all_orgs"];
+const WHOLE: [&str; 8] =
+    ["dump_users", "dump_orgs", "dump_slugs", "dump_memberships", "dump_invitations", "dump_tuples", "dump_events", "all_orgs"];
+
+const ANALYZE: &str = "ANALYZE {s}membership; ANALYZE {s}organization; ANALYZE {s}user_account; ANALYZE {s}event; \
+    ANALYZE {s}store_event; ANALYZE {s}organization_slug; ANALYZE {s}invitation; ANALYZE {s}tuple";
 
 #[tokio::test]
 async fn no_plan_for_any_parameters_scans_a_table() {
@@ -115,18 +127,15 @@ async fn no_plan_for_any_parameters_scans_a_table() {
         migrate(&mut conn, &schema, Timestamp::MIN).await.unwrap();
         let statements = Statements::new(&schema, true);
         if fresh {
-            raw_sql(schema.render("ANALYZE {s}membership; ANALYZE {s}organization; ANALYZE {s}user_account; ANALYZE {s}event").text())
-                .execute(&mut conn)
-                .await
-                .unwrap();
+            raw_sql(schema.render(ANALYZE).text()).execute(&mut conn).await.unwrap();
             raw_sql("SET enable_seqscan = off").execute(&mut conn).await.unwrap();
         } else {
             fill(&mut conn, &schema).await;
-            raw_sql(schema.render("ANALYZE {s}membership; ANALYZE {s}organization; ANALYZE {s}user_account; ANALYZE {s}event; ANALYZE {s}store_event; ANALYZE {s}organization_slug").text()).execute(&mut conn).await.unwrap();
+            raw_sql(schema.render(ANALYZE).text()).execute(&mut conn).await.unwrap();
         }
         for (what, sql) in statements.all().into_iter().filter(|(what, _)| !WHOLE.contains(what)) {
             raw_sql(schema.render(&format!("PREPARE {what} AS {}", sql.as_str())).text()).execute(&mut conn).await.unwrap();
-            let parameters = (1..=9).rev().find(|n| sql.as_str().contains(&format!("${n}"))).unwrap_or(0);
+            let parameters = (1..=10).rev().find(|n| sql.as_str().contains(&format!("${n}"))).unwrap_or(0);
             let nulls = vec!["NULL"; parameters].join(", ");
             let list = if parameters == 0 { String::new() } else { format!("({nulls})") };
             let rows = raw_sql(schema.render(&format!("EXPLAIN EXECUTE {what}{list}")).text()).fetch_all(&mut conn).await.unwrap();

@@ -6,8 +6,9 @@ use sqlx::postgres::types::{Oid, PgRecordDecoder};
 use sqlx::postgres::{PgArgumentBuffer, PgRow, PgTypeInfo, PgValueFormat, PgValueRef};
 use sqlx::{Decode, Encode, Postgres, Row, Type, ValueRef, encode::IsNull, error::BoxDynError};
 use tenantry_core::{
-    Actor, ActorKind, AnyId, Event, EventId, EventType, Id, Membership, MembershipId, MembershipStatus, Name, OrgId, OrgStatus,
-    Organization, OtherOwner, Role, Slug, Timestamp, User, UserId, UserStatus,
+    Actor, ActorKind, AnyId, EntityRef, Event, EventId, EventType, ExternalId, Id, Identifier, Invitation, InvitationId, InvitationStatus,
+    Membership, MembershipId, MembershipStatus, Metadata, Name, ObjectType, OrgId, OrgStatus, Organization, OtherOwner, Reason, Relation,
+    RequestId, Role, Slug, Timestamp, Tuple, TupleId, TupleKey, User, UserId, UserStatus,
 };
 use uuid::Uuid;
 
@@ -134,6 +135,9 @@ pub(crate) fn org(fields: &mut impl Fields) -> Result<Organization, Failure> {
             slug: slug.map(|text| parsed(Slug::parse(&text), &"slug")).transpose()?,
             cascade_permissions: fields.next()?,
             inherit_permissions: fields.next()?,
+            seat_limit: fields.next::<Option<i32>>()?.map(u32::try_from).transpose()?,
+            external_id: fields.next::<Option<String>>()?.map(|text| parsed(ExternalId::parse(&text), &"external_id")).transpose()?,
+            metadata: metadata(fields)?,
             revision: u64::try_from(fields.next::<i64>()?)?,
             created_at: fields.next::<PgMoment>()?.0,
             updated_at: fields.next::<PgMoment>()?.0,
@@ -155,8 +159,56 @@ pub(crate) fn membership(fields: &mut impl Fields) -> Result<Membership, Failure
             invited_by: opt_id(fields.next()?)?,
             removed_by: opt_id(fields.next()?)?,
             expires_at: fields.next::<Option<PgMoment>>()?.map(|moment| moment.0),
+            metadata: metadata(fields)?,
             created_at: fields.next::<PgMoment>()?.0,
             updated_at: fields.next::<PgMoment>()?.0,
+        })
+    })
+}
+
+fn metadata(fields: &mut impl Fields) -> Result<Metadata, BoxDynError> {
+    let text: String = fields.next()?;
+    // As almost every row has it.
+    if text == "{}" { Ok(Metadata::default()) } else { Ok(serde_json::from_str(&text)?) }
+}
+
+pub(crate) fn invitation(fields: &mut impl Fields) -> Result<Invitation, Failure> {
+    reading("invitation", fields, |id, fields| {
+        let (org, identifier, role): (Uuid, String, Uuid) = (fields.next()?, fields.next()?, fields.next()?);
+        let (status, pre_tuples): (String, String) = (fields.next()?, fields.next()?);
+        Ok(Invitation {
+            id: InvitationId::from_uuid(id)?,
+            org_id: OrgId::from_uuid(org)?,
+            identifier: parsed(Identifier::parse(&identifier), &"identifier")?,
+            role: parsed(Role::from_uuid(role), &"role_id")?,
+            status: parsed(InvitationStatus::parse(&status), &"status")?,
+            pre_tuples: serde_json::from_str(&pre_tuples)?,
+            invited_by: UserId::from_uuid(fields.next()?)?,
+            invited_user_id: opt_id(fields.next()?)?,
+            created_at: fields.next::<PgMoment>()?.0,
+            expires_at: fields.next::<PgMoment>()?.0,
+            terminal_at: fields.next::<Option<PgMoment>>()?.map(|moment| moment.0),
+            terminal_by: opt_id(fields.next()?)?,
+            judged: fields.next()?,
+        })
+    })
+}
+
+pub(crate) fn tuple(fields: &mut impl Fields) -> Result<Tuple, Failure> {
+    reading("tuple", fields, |id, fields| {
+        let (subject_type, subject_id): (String, Uuid) = (fields.next()?, fields.next()?);
+        let (relation, object_type, object_id): (String, String, Uuid) = (fields.next()?, fields.next()?, fields.next()?);
+        Ok(Tuple {
+            id: TupleId::from_uuid(id)?,
+            key: TupleKey {
+                subject: EntityRef { kind: parsed(ObjectType::parse(&subject_type), &"subject_type")?, id: subject_id },
+                relation: parsed(Relation::parse(&relation), &"relation")?,
+                object: EntityRef { kind: parsed(ObjectType::parse(&object_type), &"object_type")?, id: object_id },
+            },
+            org_id: opt_id(fields.next()?)?,
+            created_at: fields.next::<PgMoment>()?.0,
+            created_by: opt_id(fields.next()?)?,
+            expires_at: fields.next::<Option<PgMoment>>()?.map(|moment| moment.0),
         })
     })
 }
@@ -179,6 +231,8 @@ pub(crate) fn event(fields: &mut impl Fields) -> Result<Event, Failure> {
             at,
             subject_ids: serde_json::from_str(&subjects)?,
             data: serde_json::from_str(&data)?,
+            request_id: fields.next::<Option<String>>()?.map(|text| parsed(RequestId::parse(&text), &"request_id")).transpose()?,
+            reason: fields.next::<Option<String>>()?.map(|text| parsed(Reason::parse(&text), &"reason")).transpose()?,
         })
     })
 }

@@ -119,9 +119,9 @@ impl Postgres {
     }
 
     async fn optimistic(&self, session: &mut Session<'_>, job: &mut dyn Job, first: bool) -> Result<Step, Error> {
-        let loaded = match load(&self.statements, session.conn().await?, job.spec()).await {
+        let loaded = match load(&self.statements, session.conn().await?, job.begin()).await {
             // A pooled connection may have died since it was last used; nothing has happened yet.
-            Err(failure) if failure.is_lost() => load(&self.statements, session.renew().await?, job.spec()).await,
+            Err(failure) if failure.is_lost() => load(&self.statements, session.renew().await?, job.begin()).await,
             done => done,
         };
         let Loaded { seen, backend_pid } = loaded.map_err(Failure::into_backend)?;
@@ -155,8 +155,9 @@ impl Postgres {
             Err(failure) => return Err(failure.into_backend().into()),
         };
         let (users, orgs): (Vec<Uuid>, Vec<Uuid>) = (rows.users.iter().copied().collect(), rows.orgs.iter().copied().collect());
-        let loaded = match lock(&self.statements, &mut tx, rows.presence, &users, &orgs).await {
-            Ok(()) => load(&self.statements, &mut tx, job.spec()).await,
+        let objects: Vec<String> = rows.objects.iter().cloned().collect();
+        let loaded = match lock(&self.statements, &mut tx, rows.presence, &objects, &users, &orgs).await {
+            Ok(()) => load(&self.statements, &mut tx, job.begin()).await,
             Err(failure) => Err(failure),
         };
         let Loaded { seen, backend_pid } = match loaded {
@@ -227,7 +228,9 @@ fn again(refusal: Refusal, guarded: Rows) -> Result<Step, Error> {
     match refusal {
         Refusal::Conflict => Ok(Step::Conflict(guarded)),
         // The next load shows what stands in the way, and core says which error that is.
-        Refusal::Unique(UniqueKey::OrgSlug | UniqueKey::CurrentMembership) => Ok(Step::LockFirst(guarded)),
+        Refusal::Unique(UniqueKey::OrgSlug | UniqueKey::CurrentMembership | UniqueKey::PendingInvitation | UniqueKey::Tuple) => {
+            Ok(Step::LockFirst(guarded))
+        }
         Refusal::Unique(UniqueKey::Id) => Ok(Step::IdTaken(guarded)),
         Refusal::Inconsistent { table, id } => Err(BackendError::inconsistent(table, id).into()),
     }
@@ -237,6 +240,8 @@ fn again(refusal: Refusal, guarded: Rows) -> Result<Step, Error> {
 #[derive(Debug, Default)]
 struct Rows {
     presence: Presence,
+    /// `type:id`.
+    objects: BTreeSet<String>,
     users: BTreeSet<Uuid>,
     orgs: BTreeSet<Uuid>,
     /// The plan is written in several calls.
@@ -255,6 +260,9 @@ impl Rows {
                 Guard::Org { id, revision: _, events: _ } => {
                     rows.orgs.insert(id.as_uuid());
                 }
+                Guard::Object { object, org_id: _ } => {
+                    rows.objects.insert(object.to_string());
+                }
                 Guard::NewUsers { without_memberships: _ } => rows.presence = Presence::Changed,
             }
         }
@@ -263,17 +271,21 @@ impl Rows {
 
     fn extend(&mut self, more: Self) {
         self.presence = self.presence.max(more.presence);
+        self.objects.extend(more.objects);
         self.users.extend(more.users);
         self.orgs.extend(more.orgs);
         self.needs_transaction |= more.needs_transaction;
     }
 
     fn holds_any(&self) -> bool {
-        self.presence > Presence::Free || !self.users.is_empty() || !self.orgs.is_empty()
+        self.presence > Presence::Free || !self.objects.is_empty() || !self.users.is_empty() || !self.orgs.is_empty()
     }
 
     fn hold(&self, wanted: &Self) -> bool {
-        self.presence >= wanted.presence && wanted.users.is_subset(&self.users) && wanted.orgs.is_subset(&self.orgs)
+        self.presence >= wanted.presence
+            && wanted.objects.is_subset(&self.objects)
+            && wanted.users.is_subset(&self.users)
+            && wanted.orgs.is_subset(&self.orgs)
     }
 }
 

@@ -12,7 +12,7 @@
 //! # }
 //! ```
 //!
-//! A command is one load statement and one call of the function `apply_v1`, two round trips and no open transaction between
+//! A command is one load statement and one call of the function `apply_v2`, two round trips and no open transaction between
 //! them (adr/0002). Everything lives in one schema, `tenantry` unless said otherwise, and every statement names it, so the
 //! connection's search path does not matter.
 
@@ -22,6 +22,7 @@ mod checks;
 mod codec;
 mod error;
 mod execute;
+mod inquire;
 mod list;
 mod load;
 mod lost;
@@ -30,12 +31,12 @@ mod options;
 mod statements;
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::PgPool;
 use tenantry_core::{
-    Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery,
-    Organization, User, UserId,
+    Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Inquiry, Invitation, InvitationQuery, Job, Membership, MembershipFilter,
+    MembershipQuery, OrgId, OrgQuery, Organization, Standing, Tuple, TupleQuery, User, UserId,
 };
 
 use crate::error::Failure;
@@ -120,6 +121,32 @@ macro_rules! read {
     }};
 }
 
+impl Postgres {
+    /// The events of the whole store, in a transaction of their own that commits the places that it gave.
+    async fn feed(&self, query: &EventQuery) -> Result<Option<Vec<Event>>, BackendError> {
+        const TIMES: usize = 8;
+        let mut session = self.session();
+        for again in 0..TIMES {
+            if again > 0 {
+                session.renew().await?;
+            }
+            match self.feed_once(&mut session, query).await {
+                // Another reader was at it, or a pooled connection had died: it is safe to repeat.
+                Err(failure) if again + 1 < TIMES && (failure.is_lost() || matches!(failure, Failure::Raced(_))) => {}
+                done => return done.map_err(Failure::into_backend),
+            }
+        }
+        Err(error::retryable())
+    }
+
+    async fn feed_once(&self, session: &mut execute::Session<'_>, query: &EventQuery) -> Result<Option<Vec<Event>>, Failure> {
+        let mut tx = session.begin("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+        let events = list::events(&self.statements, &mut tx, query).await?;
+        tx.commit().await?;
+        Ok(events)
+    }
+}
+
 impl Backend for Postgres {
     async fn execute<J: Job>(&self, mut job: J) -> Result<J, Error> {
         self.drive(&mut job).await?;
@@ -142,8 +169,46 @@ impl Backend for Postgres {
         read!(self, conn => list::count_members(&self.statements, conn, org, filter))
     }
 
+    async fn invitations(&self, query: InvitationQuery) -> Result<Option<Vec<Invitation>>, BackendError> {
+        read!(self, conn => list::invitations(&self.statements, conn, &query))
+    }
+
+    async fn tuples(&self, query: TupleQuery) -> Result<Vec<Tuple>, BackendError> {
+        read!(self, conn => list::tuples(&self.statements, conn, &query))
+    }
+
+    async fn standings(&self, usr: UserId, orgs: Vec<OrgId>) -> Result<Vec<Standing>, BackendError> {
+        read!(self, conn => list::standings(&self.statements, conn, usr, &orgs))
+    }
+
+    async fn inquire<Q: Inquiry>(&self, mut inquiry: Q) -> Result<Q, BackendError> {
+        let at = inquiry.at();
+        if inquiry.is_single() {
+            let questions = inquiry.questions();
+            let answers = read!(self, conn => inquire::answers(&self.statements, conn, &questions, at))?;
+            inquiry.answer(answers);
+            if inquiry.questions().is_empty() {
+                return Ok(inquiry);
+            }
+        }
+        let begin = Some("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
+        read!(self, begin, conn => inquire::to_the_end(&self.statements, conn, &mut inquiry))?;
+        Ok(inquiry)
+    }
+
     async fn events(&self, query: EventQuery) -> Result<Option<Vec<Event>>, BackendError> {
-        read!(self, conn => list::events(&self.statements, conn, &query))
+        if !matches!(query, EventQuery::All { .. }) {
+            return read!(self, conn => list::events(&self.statements, conn, &query));
+        }
+        // It gives places to events, which must last: never inside a transaction that is rolled back.
+        if self.transaction_per_command || self.split.load(Ordering::Relaxed) {
+            return self.feed(&query).await;
+        }
+        let mut session = self.session();
+        match list::events(&self.statements, session.conn().await?, &query).await {
+            Err(failure) if failure.is_lost() || matches!(failure, Failure::Raced(_)) => self.feed(&query).await,
+            done => done.map_err(Failure::into_backend),
+        }
     }
 
     async fn dump(&self) -> Result<Dump, BackendError> {

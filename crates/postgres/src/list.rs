@@ -3,13 +3,15 @@
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use tenantry_core::{
-    Dump, Event, EventQuery, Expiry, Id, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, OrgStatus, Organization, Slug,
-    Timestamp, User, UserId, Window,
+    Dump, Event, EventQuery, Expiry, Id, Invitation, InvitationFilter, InvitationQuery, InvitationStatus, Membership, MembershipFilter,
+    MembershipQuery, OrgId, OrgQuery, OrgStatus, Organization, Relation, Slug, Standing, Timestamp, Tuple, TupleQuery, User, UserId,
+    WhichTuples, Window, are_live,
 };
 use uuid::Uuid;
 
-use crate::codec::{self, Columns, PgMoment};
+use crate::codec::{self, Columns, PgMoment, record};
 use crate::error::{Failure, unreadable};
+use crate::inquire::role;
 use crate::statements::Statements;
 
 /// A count, or a revision.
@@ -125,11 +127,90 @@ pub(crate) async fn count_members(
     if row.try_get(0)? { count(&row, 1).map(Some) } else { Ok(None) }
 }
 
+/// Whether pending ones are wanted, and which of them; a stored status.
+fn open(filter: Option<InvitationFilter>) -> (bool, Option<PgMoment>, bool, Option<&'static str>) {
+    let (pending, stored) = filter.map_or((None, None), |filter| (filter.pending, filter.stored));
+    let stored = stored.map(InvitationStatus::as_str);
+    match pending {
+        None => (false, None, false, stored),
+        Some(Expiry::After(now)) => (true, Some(PgMoment(now)), true, stored),
+        Some(Expiry::NotAfter(now)) => (true, Some(PgMoment(now)), false, stored),
+    }
+}
+
+pub(crate) async fn invitations(
+    sql: &Statements,
+    conn: &mut PgConnection,
+    asked: &InvitationQuery,
+) -> Result<Option<Vec<Invitation>>, Failure> {
+    let rows = match asked {
+        InvitationQuery::Id(id) => sql.invitations_by_id.query().bind(vec![id.as_uuid()]).fetch_all(conn).await?,
+        InvitationQuery::OfOrg { org, filter, window } => {
+            let ((after, limit), (pending, moment, later, stored)) = (behind(window), open(*filter));
+            let list = sql.invitations.query().bind(org.as_uuid()).bind(limit).bind(after);
+            let rows = list.bind(pending).bind(moment).bind(later).bind(stored).fetch_all(conn).await?;
+            return scoped(&rows, |fields| codec::invitation(fields));
+        }
+        InvitationQuery::For { identifier, filter, window } => {
+            let ((after, limit), (pending, moment, later, stored)) = (behind(window), open(*filter));
+            let list = sql.invitations_for.query().bind(limit).bind(identifier.as_str()).bind(after);
+            list.bind(pending).bind(moment).bind(later).bind(stored).fetch_all(conn).await?
+        }
+    };
+    each(&rows, |fields| codec::invitation(fields)).map(Some)
+}
+
+pub(crate) async fn tuples(sql: &Statements, conn: &mut PgConnection, asked: &TupleQuery) -> Result<Vec<Tuple>, Failure> {
+    let at = PgMoment(asked.at);
+    let rows = match &asked.which {
+        WhichTuples::Id(id) => sql.tuple_by_id.query().bind(id.as_uuid()).bind(at).fetch_all(conn).await?,
+        WhichTuples::OfSubject { subject, window } => {
+            let (after, limit) = behind(window);
+            let list = sql.tuples_of_subject.query().bind(subject.kind.as_str()).bind(subject.id);
+            list.bind(after).bind(limit).bind(at).fetch_all(conn).await?
+        }
+        WhichTuples::OfObject { object, relation, window } => {
+            let (after, limit) = behind(window);
+            let relation = relation.as_ref().map(Relation::as_str);
+            let list = sql.tuples_on_object.query().bind(object.kind.as_str()).bind(object.id).bind(after).bind(limit).bind(at);
+            list.bind(relation).bind(relation.and_then(role)).fetch_all(conn).await?
+        }
+    };
+    each(&rows, |fields| codec::tuple(fields))
+}
+
+pub(crate) async fn standings(sql: &Statements, conn: &mut PgConnection, usr: UserId, orgs: &[OrgId]) -> Result<Vec<Standing>, Failure> {
+    let rows = sql.standings.query().bind(usr.as_uuid()).bind(uuids(orgs)).fetch_all(conn).await?;
+    rows.iter().map(|row| standing(row, 0)).collect()
+}
+
+/// A standing in three columns: the user's row, their membership, the statuses of the organization and all above it.
+pub(crate) fn standing(row: &PgRow, at: usize) -> Result<Standing, Failure> {
+    Ok(Standing {
+        user: record(row, at, codec::user)?,
+        membership: record(row, at + 1, codec::membership)?,
+        org_live: org_live(row, at + 2)?,
+    })
+}
+
+/// Statuses of an organization and all above it; none when it does not exist.
+pub(crate) fn org_live(row: &PgRow, at: usize) -> Result<bool, Failure> {
+    let statuses: Vec<String> = row.try_get(at)?;
+    let status =
+        |text: &String| OrgStatus::parse(text).ok_or_else(|| unreadable("organization", "unknown", "`status` does not have its form"));
+    Ok(are_live(statuses.iter().map(status).collect::<Result<Vec<_>, _>>()?))
+}
+
 pub(crate) async fn events(sql: &Statements, conn: &mut PgConnection, asked: &EventQuery) -> Result<Option<Vec<Event>>, Failure> {
     match asked {
         EventQuery::OfOrg { org, after, fetch } => {
             let after = i64::try_from(*after).unwrap_or(i64::MAX);
             let rows = sql.events_of_org.query().bind(org.as_uuid()).bind(i64::from(*fetch)).bind(after).fetch_all(conn).await?;
+            scoped(&rows, |fields| codec::event(fields))
+        }
+        EventQuery::All { after, fetch } => {
+            let fetch = i32::try_from(*fetch).unwrap_or(i32::MAX);
+            let rows = sql.feed.query().bind(after.map(|id| id.as_uuid())).bind(fetch).fetch_all(conn).await?;
             scoped(&rows, |fields| codec::event(fields))
         }
         EventQuery::Id(id) => {
@@ -152,12 +233,18 @@ pub(crate) async fn dump(sql: &Statements, conn: &mut PgConnection) -> Result<Du
     let orgs = sql.dump_orgs.query().fetch_all(&mut *conn).await?;
     let slugs = sql.dump_slugs.query().fetch_all(&mut *conn).await?;
     let memberships = sql.dump_memberships.query().fetch_all(&mut *conn).await?;
+    let invitations = sql.dump_invitations.query().fetch_all(&mut *conn).await?;
+    let tuples = sql.dump_tuples.query().fetch_all(&mut *conn).await?;
     let events = sql.dump_events.query().fetch_all(&mut *conn).await?;
-    Ok(Dump::new(
-        each(&users, |fields| codec::user(fields))?,
-        each(&orgs, |fields| codec::org(fields))?,
-        slugs.iter().map(slug).collect::<Result<_, _>>()?,
-        each(&memberships, |fields| codec::membership(fields))?,
-        each(&events, |fields| codec::event(fields))?,
-    ))
+    let dump = Dump {
+        users: each(&users, |fields| codec::user(fields))?,
+        organizations: each(&orgs, |fields| codec::org(fields))?,
+        slugs: slugs.iter().map(slug).collect::<Result<_, _>>()?,
+        memberships: each(&memberships, |fields| codec::membership(fields))?,
+        invitations: each(&invitations, |fields| codec::invitation(fields))?,
+        tuples: each(&tuples, |fields| codec::tuple(fields))?,
+        events: each(&events, |fields| codec::event(fields))?,
+        ..Dump::default()
+    };
+    Ok(dump.sorted())
 }

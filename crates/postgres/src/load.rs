@@ -2,13 +2,15 @@
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
-use tenantry_core::{Found, ImportIds, LoadSpec, OrgStatus, Owned, Slug, Snapshot, are_live};
+use tenantry_core::{
+    EntityRef, Found, Grant, Hold, Identifier, ImportIds, Load, LoadSpec, OrgId, Owned, Role, Slug, Snapshot, Standpoint, Timestamp, Tuple,
+};
 use uuid::Uuid;
 
-use crate::codec::{self, Columns, record};
+use crate::codec::{self, Columns, PgMoment, record};
 use crate::error::{Failure, unreadable};
 use crate::list::{self, uuids};
-use crate::statements::Statements;
+use crate::statements::{Statement, Statements};
 
 /// A snapshot, and the server process that showed it.
 #[derive(Debug)]
@@ -17,92 +19,235 @@ pub(crate) struct Loaded {
     pub(crate) backend_pid: i32,
 }
 
-pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, spec: &LoadSpec) -> Result<Loaded, Failure> {
+/// A statement with its values, bound in order; a guarded caller's statement takes a few more behind them.
+macro_rules! rows {
+    ($conn:ident, $load:ident, $plain:expr, $guarded:expr, [$($value:expr),*], [$($more:expr),*]) => {{
+        match $load.actor {
+            None => $plain.query()$(.bind($value))*.fetch_all(&mut *$conn).await?,
+            Some(actor) => $guarded.query()$(.bind($value))*.bind(actor.as_uuid())$(.bind($more))*.fetch_all(&mut *$conn).await?,
+        }
+    }};
+}
+
+#[expect(clippy::too_many_lines, reason = "one arm for each kind of load, and each is short")]
+pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'_>) -> Result<Loaded, Failure> {
     let mut seen = Snapshot::default();
-    let rows = match spec {
+    let at = PgMoment(load.at);
+    let rows = match load.spec {
         LoadSpec::Nothing => sql.load_nothing.query().fetch_all(&mut *conn).await?,
         LoadSpec::User { usr } => sql.load_user.query().bind(usr.as_uuid()).fetch_all(&mut *conn).await?,
         LoadSpec::Owner { usr } => sql.load_owner.query().bind(usr.as_uuid()).fetch_all(&mut *conn).await?,
         LoadSpec::NewOrg { creator, parent, slug } => {
-            let load = sql.load_new_org.query().bind(creator.as_uuid()).bind(parent.map(|id| id.as_uuid()));
-            load.bind(slug.as_ref().map(Slug::as_str)).fetch_all(&mut *conn).await?
+            let (creator, parent, slug) = (creator.as_uuid(), parent.map(|id| id.as_uuid()), slug.as_ref().map(Slug::as_str));
+            // Without a parent there is no organization to stand in.
+            let load = Load { actor: load.actor.filter(|_| parent.is_some()), ..load };
+            rows!(conn, load, sql.load_new_org, sql.load_new_org_as, [creator, parent, slug], [])
         }
         LoadSpec::Org { org, slug } => {
-            let load = sql.load_org.query().bind(org.as_uuid()).bind(slug.as_ref().map(Slug::as_str));
-            load.fetch_all(&mut *conn).await?
+            rows!(conn, load, sql.load_org, sql.load_org_as, [org.as_uuid(), slug.as_ref().map(Slug::as_str)], [])
         }
-        LoadSpec::OrgEnd { org, ids } => sql.load_org_end.query().bind(org.as_uuid()).bind(i64::from(*ids)).fetch_all(&mut *conn).await?,
-        LoadSpec::Join { org, usr } => sql.load_join.query().bind(org.as_uuid()).bind(usr.as_uuid()).fetch_all(&mut *conn).await?,
-        LoadSpec::Member { mem, peer: None } => sql.load_member.query().bind(mem.as_uuid()).fetch_all(&mut *conn).await?,
+        LoadSpec::OrgEnd { org, ids } => {
+            rows!(conn, load, sql.load_org_end, sql.load_org_end_as, [org.as_uuid(), i64::from(*ids), at], [])
+        }
+        LoadSpec::Join { org, usr } => rows!(conn, load, sql.load_join, sql.load_join_as, [org.as_uuid(), usr.as_uuid(), at], []),
+        LoadSpec::Member { mem, peer: None } => rows!(conn, load, sql.load_member, sql.load_member_as, [mem.as_uuid()], []),
         LoadSpec::Member { mem, peer: Some(peer) } => {
-            sql.load_member_and_peer.query().bind(mem.as_uuid()).bind(peer.as_uuid()).fetch_all(&mut *conn).await?
+            rows!(conn, load, sql.load_member_and_peer, sql.load_member_and_peer_as, [mem.as_uuid(), peer.as_uuid()], [])
         }
         LoadSpec::Pair { org, from, to } => {
-            let load = sql.load_pair.query().bind(org.as_uuid()).bind(from.as_uuid()).bind(to.as_uuid());
-            load.fetch_all(&mut *conn).await?
+            rows!(conn, load, sql.load_pair, sql.load_pair_as, [org.as_uuid(), from.as_uuid(), to.as_uuid()], [])
         }
+        LoadSpec::Invite { org, identifiers, grants } => {
+            let identifiers: Vec<&str> = identifiers.iter().map(Identifier::as_str).collect();
+            let (relations, types, ids) = asked(grants);
+            rows!(conn, load, sql.load_invite, sql.load_invite_as, [org.as_uuid(), &identifiers], [at, &relations, &types, &ids])
+        }
+        LoadSpec::Invitation { inv } => rows!(conn, load, sql.load_invitation, sql.load_invitation_as, [inv.as_uuid()], [at]),
+        LoadSpec::Accept { inv, usr } => {
+            let accept = sql.load_accept.query().bind(inv.as_uuid()).bind(at);
+            accept.bind(usr.map(|usr| usr.as_uuid())).fetch_all(&mut *conn).await?
+        }
+        LoadSpec::NewTuple { key, org } => {
+            let (subject, object) = (key.subject, key.object);
+            let scope = org.map(|org| org.as_uuid());
+            let as_org = object.as_org().map(|org| org.as_uuid());
+            let as_user = subject.as_user().map(|usr| usr.as_uuid());
+            let values = (subject.kind.as_str(), subject.id, key.relation.as_str(), object.kind.as_str(), object.id);
+            rows!(
+                conn,
+                load,
+                sql.load_new_tuple,
+                sql.load_new_tuple_as,
+                [values.0, values.1, values.2, values.3, values.4, scope, as_org, as_user],
+                [at]
+            )
+        }
+        LoadSpec::Tuple { id } => rows!(conn, load, sql.load_tuple, sql.load_tuple_as, [id.as_uuid()], [at]),
+        LoadSpec::Expired { limit } => return expired(sql, conn, *limit, load.at).await,
         LoadSpec::Ids(ids) => {
-            *seen.found = found(sql, conn, ids).await?;
+            *seen.found = found(sql, conn, ids, at).await?;
             sql.load_nothing.query().fetch_all(&mut *conn).await?
         }
     };
-    // Only a load that starts from a membership can find no row at all.
+    // Only a load that starts from a membership or an invitation can find no row at all.
     let Some(first) = rows.first() else { return Ok(Loaded { seen, backend_pid: 0 }) };
     let backend_pid = first.try_get(0)?;
-    match spec {
-        LoadSpec::Nothing | LoadSpec::Ids(_) => {}
-        LoadSpec::User { .. } => seen.user = record(first, 1, codec::user)?,
+    let mut from = 1;
+    if load.actor.is_some() && has_standing(load.spec) {
+        seen.standing = Some(list::standing(first, from)?);
+        from += 3;
+    }
+    let has_grants = match load.spec {
+        LoadSpec::Accept { .. } => true,
+        LoadSpec::Invite { .. } | LoadSpec::Invitation { .. } | LoadSpec::NewTuple { .. } | LoadSpec::Tuple { .. } => load.actor.is_some(),
+        _ => false,
+    };
+    if has_grants {
+        seen.grants = standpoints(first, from)?;
+        from += 3;
+    }
+    match load.spec {
+        LoadSpec::Nothing | LoadSpec::Ids(_) | LoadSpec::Expired { .. } => {}
+        LoadSpec::User { .. } => seen.user = record(first, from, codec::user)?,
         LoadSpec::Owner { .. } => {
-            seen.user = record(first, 1, codec::user)?;
+            seen.user = record(first, from, codec::user)?;
             seen.owned = rows.iter().filter_map(|row| owned(row).transpose()).collect::<Result<_, _>>()?;
         }
         LoadSpec::NewOrg { .. } => {
-            seen.user = record(first, 1, codec::user)?;
-            seen.org = record(first, 2, codec::org)?;
-            seen.slug_holder = holder(first, 3)?;
+            seen.user = record(first, from, codec::user)?;
+            seen.org = record(first, from + 1, codec::org)?;
+            seen.slug_holder = holder(first, from + 2)?;
         }
         LoadSpec::Org { .. } => {
-            seen.org = record(first, 1, codec::org)?;
-            seen.slug_holder = holder(first, 2)?;
+            seen.org = record(first, from, codec::org)?;
+            seen.slug_holder = holder(first, from + 1)?;
         }
         LoadSpec::OrgEnd { .. } => {
-            seen.org = record(first, 1, codec::org)?;
-            seen.has_children = first.try_get(2)?;
-            let ids: Vec<Uuid> = first.try_get(4)?;
+            seen.org = record(first, from, codec::org)?;
+            seen.has_children = first.try_get(from + 1)?;
+            let ids: Vec<Uuid> = first.try_get(from + 3)?;
             let ids = ids.into_iter().map(|id| codec::id("membership", id)).collect::<Result<_, _>>()?;
-            seen.current = (list::count(first, 3)?, ids);
+            seen.current = (list::count(first, from + 2)?, ids);
+            seen.pending_count = list::count(first, from + 4)?;
+            seen.org_tuples = list::count(first, from + 5)?;
         }
         LoadSpec::Join { .. } => {
-            seen.org = record(first, 1, codec::org)?;
-            seen.user = record(first, 2, codec::user)?;
-            seen.membership = record(first, 3, codec::membership)?;
+            seen.org = record(first, from, codec::org)?;
+            seen.user = record(first, from + 1, codec::user)?;
+            seen.membership = record(first, from + 2, codec::membership)?;
+            seen.seats = opt_count(first, from + 3)?;
+            seen.member_tuples = list::count(first, from + 4)?;
         }
         LoadSpec::Member { peer, .. } => {
-            seen.membership = record(first, 1, codec::membership)?;
-            seen.org = record(first, 2, codec::org)?;
-            seen.user = record(first, 3, codec::user)?;
-            seen.other_owner = record(first, 4, codec::other_owner)?;
+            seen.membership = record(first, from, codec::membership)?;
+            seen.org = record(first, from + 1, codec::org)?;
+            seen.user = record(first, from + 2, codec::user)?;
+            seen.other_owner = record(first, from + 3, codec::other_owner)?;
+            seen.member_tuples = list::count(first, from + 4)?;
             if peer.is_some() {
-                seen.peer = record(first, 5, codec::membership)?;
-                seen.peer_user = record(first, 6, codec::user)?;
-                seen.org_live = org_live(first, 7)?;
+                seen.peer = record(first, from + 5, codec::membership)?;
+                seen.peer_user = record(first, from + 6, codec::user)?;
+                seen.org_live = list::org_live(first, from + 7)?;
             }
         }
         LoadSpec::Pair { .. } => {
-            seen.org = record(first, 1, codec::org)?;
-            seen.membership = record(first, 2, codec::membership)?;
-            seen.peer = record(first, 3, codec::membership)?;
-            seen.peer_user = record(first, 4, codec::user)?;
+            seen.org = record(first, from, codec::org)?;
+            seen.membership = record(first, from + 1, codec::membership)?;
+            seen.peer = record(first, from + 2, codec::membership)?;
+            seen.peer_user = record(first, from + 3, codec::user)?;
+            if seen.membership.is_none() {
+                seen.standing = None;
+            }
+        }
+        LoadSpec::Invite { .. } => {
+            seen.org = record(first, from, codec::org)?;
+            let pending = |row| record(row, from + 1, codec::invitation).transpose();
+            seen.pending = rows.iter().filter_map(pending).collect::<Result<_, _>>()?;
+        }
+        LoadSpec::Invitation { .. } => {
+            seen.invitation = record(first, from, codec::invitation)?;
+            seen.org = record(first, from + 1, codec::org)?;
+            seen.pending = record(first, from + 2, codec::invitation)?.into_iter().collect();
+        }
+        LoadSpec::Accept { usr, .. } => {
+            seen.invitation = record(first, from, codec::invitation)?;
+            seen.org = record(first, from + 1, codec::org)?;
+            seen.seats = opt_count(first, from + 2)?;
+            if usr.is_some() {
+                seen.user = record(first, from + 3, codec::user)?;
+                seen.membership = record(first, from + 4, codec::membership)?;
+                seen.member_tuples = list::count(first, from + 5)?;
+                let held: Vec<i32> = first.try_get(from + 6)?;
+                seen.held = held.into_iter().filter_map(|place| u32::try_from(place).ok()).collect();
+            }
+        }
+        LoadSpec::NewTuple { .. } => {
+            seen.tuple = record(first, from, codec::tuple)?;
+            seen.org = record(first, from + 1, codec::org)?;
+            seen.object_org = record(first, from + 2, codec::org)?;
+            seen.membership = record(first, from + 3, codec::membership)?;
+        }
+        LoadSpec::Tuple { .. } => {
+            seen.tuple = record(first, from, codec::tuple)?;
+            if seen.tuple.is_some() {
+                seen.org = record(first, from + 1, codec::org)?;
+                seen.object_org = record(first, from + 2, codec::org)?;
+            } else {
+                seen.membership = record(first, from + 3, codec::membership)?;
+                seen.user = record(first, from + 4, codec::user)?;
+                seen.org = record(first, from + 5, codec::org)?;
+                seen.org_live = list::org_live(first, from + 6)?;
+            }
         }
     }
     Ok(Loaded { seen, backend_pid })
 }
 
-fn org_live(row: &PgRow, at: usize) -> Result<bool, Failure> {
-    let statuses: Vec<String> = row.try_get(at)?;
-    let status =
-        |text: &String| OrgStatus::parse(text).ok_or_else(|| unreadable("organization", "unknown", "`status` does not have its form"));
-    Ok(are_live(statuses.iter().map(status).collect::<Result<Vec<_>, _>>()?))
+/// Whether the statement of a guarded caller shows a standing.
+fn has_standing(spec: &LoadSpec) -> bool {
+    match spec {
+        LoadSpec::NewOrg { parent, .. } => parent.is_some(),
+        LoadSpec::Org { .. }
+        | LoadSpec::OrgEnd { .. }
+        | LoadSpec::Join { .. }
+        | LoadSpec::Member { .. }
+        | LoadSpec::Pair { .. }
+        | LoadSpec::Invite { .. }
+        | LoadSpec::Invitation { .. }
+        | LoadSpec::NewTuple { .. }
+        | LoadSpec::Tuple { .. } => true,
+        LoadSpec::Nothing
+        | LoadSpec::User { .. }
+        | LoadSpec::Owner { .. }
+        | LoadSpec::Accept { .. }
+        | LoadSpec::Expired { .. }
+        | LoadSpec::Ids(_) => false,
+    }
+}
+
+fn asked(grants: &[Grant]) -> (Vec<&str>, Vec<&str>, Vec<Uuid>) {
+    let relations = grants.iter().map(|grant| grant.relation.as_str()).collect();
+    let types = grants.iter().map(|grant| grant.object.kind.as_str()).collect();
+    (relations, types, grants.iter().map(|grant| grant.object.id).collect())
+}
+
+/// Three columns of equal length, one entry for each relation and object.
+fn standpoints(row: &PgRow, at: usize) -> Result<Vec<Standpoint>, Failure> {
+    let (open, scoped): (Option<Vec<i64>>, Option<Vec<i64>>) = (row.try_get(at)?, row.try_get(at + 1)?);
+    let elsewhere: Option<Vec<bool>> = row.try_get(at + 2)?;
+    let (Some(open), Some(scoped), Some(elsewhere)) = (open, scoped, elsewhere) else { return Ok(Vec::new()) };
+    let hold = |micros: i64| match micros {
+        -1 => Ok(Hold::Not),
+        i64::MAX => Ok(Hold::Lasting),
+        micros => Timestamp::from_micros(micros).map(Hold::Until).map_err(|cause| unreadable("tuple", "unknown", cause)),
+    };
+    let each = open.into_iter().zip(scoped).zip(elsewhere);
+    each.map(|((open, scoped), elsewhere)| Ok(Standpoint { open: hold(open)?, scoped: hold(scoped)?, elsewhere })).collect()
+}
+
+fn opt_count(row: &PgRow, at: usize) -> Result<Option<u64>, Failure> {
+    let count: Option<i64> = row.try_get(at)?;
+    count.map(|count| u64::try_from(count).map_err(|cause| unreadable("membership", "unknown", cause))).transpose()
 }
 
 fn owned(row: &PgRow) -> Result<Option<Owned>, Failure> {
@@ -112,23 +257,67 @@ fn owned(row: &PgRow) -> Result<Option<Owned>, Failure> {
     Ok(Some(Owned { org_id: codec::id("organization", org)?, revision: list::count(row, 3)?, other }))
 }
 
-fn holder(row: &PgRow, at: usize) -> Result<Option<tenantry_core::OrgId>, Failure> {
+fn holder(row: &PgRow, at: usize) -> Result<Option<OrgId>, Failure> {
     let org: Option<Uuid> = row.try_get(at)?;
     org.map(|org| codec::id("organization_slug", org)).transpose()
 }
 
+/// What a sweep would clear away. Two statements, each of which shows rows with their organizations as of one moment; where an
+/// organization moved between them, its older revision stays and its guard fails.
+async fn expired(sql: &Statements, conn: &mut PgConnection, limit: u32, at: Timestamp) -> Result<Loaded, Failure> {
+    let mut seen = Snapshot::default();
+    let ended = |statement: &Statement, limit: u32| statement.query().bind(PgMoment(at)).bind(i64::from(limit));
+    let mut backend_pid = 0;
+    for row in ended(&sql.load_expired_invitations, limit).fetch_all(&mut *conn).await? {
+        backend_pid = row.try_get(0)?;
+        seen.pending.extend(record(&row, 1, codec::invitation)?);
+        seen.found.orgs.extend(record(&row, 2, codec::org)?);
+    }
+    let room = limit.saturating_sub(u32::try_from(seen.pending.len()).unwrap_or(u32::MAX));
+    for row in ended(&sql.load_expired_tuples, room).fetch_all(&mut *conn).await? {
+        backend_pid = row.try_get(0)?;
+        seen.expired_tuples.extend(record(&row, 1, codec::tuple)?);
+        seen.found.orgs.extend(record(&row, 2, codec::org)?);
+        seen.found.orgs.extend(record(&row, 3, codec::org)?);
+    }
+    seen.found.orgs.sort_by_key(|org| (org.id, org.revision));
+    seen.found.normalize();
+    Ok(Loaded { seen, backend_pid })
+}
+
 /// Rows by id. Several statements: an import relies on unique constraints, not on one moment.
-async fn found(sql: &Statements, conn: &mut PgConnection, ids: &ImportIds) -> Result<Found, Failure> {
+async fn found(sql: &Statements, conn: &mut PgConnection, ids: &ImportIds, at: PgMoment) -> Result<Found, Failure> {
     let slugs: Vec<&str> = ids.slugs.iter().map(Slug::as_str).collect();
     let rows = sql.orgs_by_id.query().bind(uuids(&ids.orgs)).fetch_all(&mut *conn).await?;
     let orgs = rows.iter().map(|row| codec::org(&mut Columns::from(row, 0))).collect::<Result<_, _>>()?;
     let rows = sql.memberships_by_id.query().bind(uuids(&ids.memberships)).fetch_all(&mut *conn).await?;
     let memberships = rows.iter().map(|row| codec::membership(&mut Columns::from(row, 0))).collect::<Result<_, _>>()?;
+    let rows = sql.invitations_by_id.query().bind(uuids(&ids.invitations)).fetch_all(&mut *conn).await?;
+    let invitations = rows.iter().map(|row| codec::invitation(&mut Columns::from(row, 0))).collect::<Result<_, _>>()?;
     let rows = sql.slugs_by_text.query().bind(slugs).fetch_all(&mut *conn).await?;
     let slugs = rows.iter().map(list::slug).collect::<Result<_, _>>()?;
     let rows = sql.members_among.query().bind(uuids(&ids.users)).fetch_all(&mut *conn).await?;
     let members = rows.iter().map(|row| codec::id("membership", row.try_get(0)?)).collect::<Result<_, _>>()?;
-    let mut found = Found { users: list::users(sql, conn, &ids.users).await?, orgs, memberships, slugs, members };
+    let roles: Vec<&str> = Role::ALL.iter().map(|role| role.slug()).collect();
+    let rows = sql.role_bound.query().bind(uuids(&ids.orgs)).bind(roles).bind(at).fetch_all(&mut *conn).await?;
+    let role_bound = rows.iter().map(|row| codec::id("organization", row.try_get(0)?)).collect::<Result<_, _>>()?;
+    let tuples = found_tuples(sql, conn, ids).await?;
+    let users = list::users(sql, conn, &ids.users).await?;
+    let mut found = Found { users, orgs, memberships, invitations, tuples, role_bound, slugs, members };
     found.normalize();
     Ok(found)
 }
+
+async fn found_tuples(sql: &Statements, conn: &mut PgConnection, ids: &ImportIds) -> Result<Vec<Tuple>, Failure> {
+    let column = |entity: fn(&Grantee<'_>) -> String| ids.keys.iter().map(|key| entity(&key)).collect::<Vec<String>>();
+    let uuid_of = |end: fn(&Grantee<'_>) -> EntityRef| ids.keys.iter().map(|key| end(&key).id).collect::<Vec<Uuid>>();
+    let mut rows = sql.tuples_by_id.query().bind(uuids(&ids.tuples)).fetch_all(&mut *conn).await?;
+    let by_key = sql.tuples_by_key.query().bind(column(|(key, _)| key.subject.kind.to_string())).bind(uuid_of(|(key, _)| key.subject));
+    let by_key = by_key.bind(column(|(key, _)| key.relation.to_string())).bind(column(|(key, _)| key.object.kind.to_string()));
+    let scopes: Vec<Option<Uuid>> = ids.keys.iter().map(|(_, org)| org.map(|org| org.as_uuid())).collect();
+    rows.extend(by_key.bind(uuid_of(|(key, _)| key.object)).bind(scopes).fetch_all(&mut *conn).await?);
+    rows.iter().map(|row| codec::tuple(&mut Columns::from(row, 0))).collect()
+}
+
+/// What a tuple says, and its scope.
+type Grantee<'k> = &'k (tenantry_core::TupleKey, Option<OrgId>);

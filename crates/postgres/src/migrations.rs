@@ -9,8 +9,10 @@ use crate::error::{Failure, other};
 use crate::statements::Schema;
 
 /// Every migration of this store, in order.
-pub(crate) const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "foundation", sql: include_str!("../migrations/0001_foundation.sql") }];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "foundation", sql: include_str!("../migrations/0001_foundation.sql") },
+    Migration { version: 2, name: "offers", sql: include_str!("../migrations/0002_offers.sql") },
+];
 
 /// One run at a time in a database, whatever the schema.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(1952804449, 2)";

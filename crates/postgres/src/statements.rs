@@ -31,8 +31,17 @@ impl Schema {
     /// The text with the schema's name, and the owner role's id, in their places.
     pub(crate) fn render(&self, sql: &str) -> Sql {
         let owner = Role::Owner.id().as_uuid().to_string();
-        Sql(migration::render(sql, &format!("\"{}\".", self.0)).replace("{owner}", &owner).into())
+        Sql(migration::render(sql, &format!("\"{}\".", self.0))
+            .replace("{owner}", &owner)
+            .replace("{slug_of_role}", &slug_of_role())
+            .into())
     }
+}
+
+/// The slug of the role in `m.role_id`.
+fn slug_of_role() -> String {
+    let case = |role: Role| format!("WHEN '{}' THEN '{}'", role.id().as_uuid(), role.slug());
+    format!("CASE m.role_id {} END", Role::ALL.map(case).join(" "))
 }
 
 /// A rendered statement.
@@ -89,9 +98,16 @@ macro_rules! statements {
 /// The columns of each table, in the order in which [`crate::codec`] reads them; `@` is the table's alias.
 const USER: &str = "@.id, @.status, @.display_name, @.revision, @.created_at, @.updated_at";
 const ORG: &str = "@.id, @.parent_id, @.ancestors, @.status, @.name, @.slug, @.cascade_permissions, @.inherit_permissions, \
-    @.revision, @.created_at, @.updated_at";
+    @.seat_limit, @.external_id, @.metadata, @.revision, @.created_at, @.updated_at";
 const MEM: &str = "@.id, @.usr_id, @.org_id, @.role_id, @.status, @.replaces, @.invited_by, @.removed_by, @.expires_at, \
-    @.created_at, @.updated_at";
+    @.metadata, @.created_at, @.updated_at";
+const INV: &str = "@.id, @.org_id, @.identifier, @.role_id, @.status, @.pre_tuples, @.invited_by, @.invited_user_id, @.created_at, \
+    @.expires_at, @.terminal_at, @.terminal_by, @.judged";
+const TUP: &str = "@.id, @.subject_type, @.subject_id, @.relation, @.object_type, @.object_id, @.org_id, @.created_at, @.created_by, \
+    @.expires_at";
+/// A membership `m` as the tuple that it is while it is live.
+const DERIVED: &str = "m.id, 'usr' AS subject_type, m.usr_id AS subject_id, {slug_of_role} AS relation, 'org' AS object_type, \
+    m.org_id AS object_id, NULL::uuid AS org_id, m.created_at, m.invited_by AS created_by, m.expires_at";
 
 fn columns(columns: &str, alias: &str) -> String {
     columns.replace('@', alias)
@@ -111,20 +127,273 @@ fn other_owner(org: &str, usr: &str) -> String {
     )
 }
 
+/// The statuses of the organization `{org}` and of all above it; none when it does not exist.
+fn statuses(org: &str) -> String {
+    format!(
+        "ARRAY(SELECT a.status FROM {{s}}organization a WHERE a.id = {org} OR a.id = ANY \
+         ((SELECT o.ancestors FROM {{s}}organization o WHERE o.id = {org})::uuid[]) ORDER BY a.id)"
+    )
+}
+
+/// Whether the organization `{org}`, which exists, and all above it are active. An aggregate, as no planner turns it into a join.
+fn org_live(org: &str) -> String {
+    format!(
+        "(SELECT bool_and(a.status = 'active') FROM {{s}}organization a WHERE a.id = {org} OR a.id = ANY \
+         ((SELECT o.ancestors FROM {{s}}organization o WHERE o.id = {org})::uuid[]))"
+    )
+}
+
+fn not_expired(alias: &str, at: &str) -> String {
+    format!("({alias}.expires_at IS NULL OR {alias}.expires_at > {at})")
+}
+
+/// Whether a user has no row, or an active one.
+fn user_counts(usr: &str) -> String {
+    format!("coalesce((SELECT u.status FROM {{s}}user_account u WHERE u.id = {usr}), 'active') = 'active'")
+}
+
+/// Whether the stored tuple `t` counts at a moment.
+fn counts(at: &str) -> String {
+    format!(
+        "{} AND (t.subject_type <> 'usr' OR {}) AND (t.org_id IS NULL OR ({} AND (t.subject_type <> 'usr' OR EXISTS \
+         (SELECT FROM {{s}}membership w WHERE w.org_id = t.org_id AND w.usr_id = t.subject_id AND w.status = 'active' AND {}))))",
+        not_expired("t", at),
+        user_counts("t.subject_id"),
+        org_live("t.org_id"),
+        not_expired("w", at),
+    )
+}
+
+/// Whether the membership `m` of the organization `{org}` is live at a moment.
+fn live(org: &str, at: &str) -> String {
+    format!("m.status = 'active' AND {} AND {} AND {}", not_expired("m", at), user_counts("m.usr_id"), org_live(org))
+}
+
+/// A load: `{actor}`, directly behind the server process, is where a guarded caller's standing goes.
+fn plain(load: &str) -> String {
+    load.replace("{actor}", "").replace("{grants}", "")
+}
+
+/// The same load with the standing of the user `{usr}` in the organization `{org}`: their row, their membership, the statuses.
+fn guarded(load: &str, org: &str, usr: &str) -> String {
+    let standing = format!(
+        ", {}, {}, {}",
+        one("user_account", "su", USER, &format!("su.id = {usr}")),
+        one("membership", "sm", MEM, &format!("sm.org_id = {org} AND sm.usr_id = {usr} AND sm.status <> 'revoked'")),
+        statuses(org),
+    );
+    load.replace("{actor}", &standing)
+}
+
+/// What the user `{usr}` has to do with each relation on an object of three arrays, in a scope: how long they hold it without a
+/// scope and in it (microseconds since 1970, -1 for not at all, the highest number for without an end), and whether the object has
+/// something outside of it.
+/// `once` says in which rows of the answer.
+fn standpoints(usr: &str, scope: &str, arrays: [&str; 3], at: &str, once: &str) -> String {
+    let [relations, types, ids] = arrays;
+    let each = format!(
+        "FROM unnest({relations}::text[], {types}::text[], {ids}::uuid[]) WITH ORDINALITY x (relation, object_type, object_id, n) ORDER BY x.n"
+    );
+    let hold = |scope: &str| {
+        format!(
+            "coalesce((SELECT CASE WHEN t.expires_at IS NULL THEN 9223372036854775807 ELSE (extract(epoch FROM t.expires_at) * 1000000)::bigint END \
+             FROM {{s}}tuple t WHERE t.object_type = x.object_type AND t.object_id = x.object_id AND t.relation = x.relation \
+             AND t.subject_type = 'usr' AND t.subject_id = {usr} AND {scope} AND {}), -1)",
+            not_expired("t", at),
+        )
+    };
+    let elsewhere = format!(
+        "EXISTS (SELECT FROM {{s}}tuple t WHERE t.object_type = x.object_type AND t.object_id = x.object_id \
+         AND t.org_id IS DISTINCT FROM {scope} AND {scope}::uuid IS NOT NULL AND {})",
+        not_expired("t", at),
+    );
+    let column = |what: &str| format!(", CASE WHEN {once} THEN ARRAY(SELECT {what} {each}) END");
+    [hold("t.org_id IS NULL"), hold(&format!("t.org_id = {scope}")), elsewhere].map(|what| column(&what)).concat()
+}
+
+/// What an invitation `v` promises, as the three arrays of [`standpoints`].
+const PROMISES: [&str; 3] = [
+    "ARRAY(SELECT p.v ->> 'relation' FROM jsonb_array_elements(v.pre_tuples::jsonb) WITH ORDINALITY p (v, n) ORDER BY p.n)",
+    "ARRAY(SELECT p.v ->> 'object_type' FROM jsonb_array_elements(v.pre_tuples::jsonb) WITH ORDINALITY p (v, n) ORDER BY p.n)",
+    "ARRAY(SELECT p.v ->> 'object_id' FROM jsonb_array_elements(v.pre_tuples::jsonb) WITH ORDINALITY p (v, n) ORDER BY p.n)",
+];
+
+/// How many seats of the organization `{org}` are taken at a moment; null when it has no limit.
+fn seats(org: &str, at: &str) -> String {
+    format!(
+        "(SELECT CASE WHEN o.seat_limit IS NOT NULL THEN (SELECT count(*) FROM {{s}}membership m WHERE m.org_id = o.id AND \
+         (m.status = 'suspended' OR (m.status = 'active' AND {}))) END FROM {{s}}organization o WHERE o.id = {org})",
+        not_expired("m", at)
+    )
+}
+
+/// How many stored tuples a user has in an organization's scope.
+fn member_tuples(org: &str, usr: &str) -> String {
+    format!("(SELECT count(*) FROM {{s}}tuple t WHERE t.org_id = {org} AND t.subject_type = 'usr' AND t.subject_id = {usr})")
+}
+
 fn load_member(peer: bool) -> String {
     let peer_columns = format!(
-        ", {}, {}, ARRAY(SELECT a.status FROM {{s}}organization a WHERE a.id = m.org_id OR a.id = ANY \
-         ((SELECT o.ancestors FROM {{s}}organization o WHERE o.id = m.org_id)::uuid[]) ORDER BY a.id)",
+        ", {}, {}, {}",
         one("membership", "p", MEM, "p.org_id = m.org_id AND p.usr_id = $2 AND p.status <> 'revoked'"),
         one("user_account", "v", USER, "v.id = $2"),
+        statuses("m.org_id"),
     );
     format!(
-        "SELECT pg_backend_pid(), ROW({}), {}, {}, {}{} FROM {{s}}membership m WHERE m.id = $1",
+        "SELECT pg_backend_pid(){{actor}}, ROW({}), {}, {}, {}, {}{} FROM {{s}}membership m WHERE m.id = $1",
         columns(MEM, "m"),
         one("organization", "o", ORG, "o.id = m.org_id"),
         one("user_account", "u", USER, "u.id = m.usr_id"),
         other_owner("m.org_id", "m.usr_id"),
+        member_tuples("m.org_id", "m.usr_id"),
         if peer { peer_columns } else { String::new() },
+    )
+}
+
+fn load_new_org() -> String {
+    format!(
+        "SELECT pg_backend_pid(){{actor}}, {}, {}, (SELECT s.org_id FROM {{s}}organization_slug s WHERE s.slug = $3)",
+        one("user_account", "u", USER, "u.id = $1"),
+        one("organization", "o", ORG, "o.id = $2"),
+    )
+}
+
+fn load_org() -> String {
+    format!(
+        "SELECT pg_backend_pid(){{actor}}, {}, (SELECT s.org_id FROM {{s}}organization_slug s WHERE s.slug = $2)",
+        one("organization", "o", ORG, "o.id = $1"),
+    )
+}
+
+fn load_org_end() -> String {
+    format!(
+        "SELECT pg_backend_pid(){{actor}}, {}, EXISTS (SELECT FROM {{s}}organization c WHERE c.parent_id = $1 AND c.status <> 'revoked'), \
+         (SELECT count(*) FROM {{s}}membership m WHERE m.org_id = $1 AND m.status <> 'revoked'), \
+         ARRAY(SELECT m.id FROM {{s}}membership m WHERE m.org_id = $1 AND m.status <> 'revoked' ORDER BY m.id LIMIT $2), \
+         (SELECT count(*) FROM {{s}}invitation v WHERE v.org_id = $1 AND v.status = 'pending' AND v.expires_at > $3), \
+         (SELECT count(*) FROM {{s}}tuple t WHERE t.org_id = $1) + (SELECT count(*) FROM {{s}}tuple t WHERE t.object_type = 'org' \
+         AND t.object_id = $1 AND t.org_id IS DISTINCT FROM $1)",
+        one("organization", "o", ORG, "o.id = $1"),
+    )
+}
+
+fn load_join() -> String {
+    format!(
+        "SELECT pg_backend_pid(){{actor}}, {}, {}, {}, {}, {}",
+        one("organization", "o", ORG, "o.id = $1"),
+        one("user_account", "u", USER, "u.id = $2"),
+        one("membership", "m", MEM, "m.org_id = $1 AND m.usr_id = $2 AND m.status <> 'revoked'"),
+        seats("$1", "$3"),
+        member_tuples("$1", "$2"),
+    )
+}
+
+fn load_pair() -> String {
+    format!(
+        "SELECT pg_backend_pid(){{actor}}, {}, {}, {}, {}",
+        one("organization", "o", ORG, "o.id = $1"),
+        one("membership", "m", MEM, "m.id = $2"),
+        one("membership", "p", MEM, "p.id = $3"),
+        one("user_account", "u", USER, "u.id = (SELECT p.usr_id FROM {s}membership p WHERE p.id = $3)"),
+    )
+}
+
+/// One row for each pending invitation, and one without where there is none.
+fn load_invite() -> String {
+    format!(
+        "SELECT pg_backend_pid(){{actor}}{{grants}}, {}, CASE WHEN v.id IS NOT NULL THEN ROW({}) END FROM (SELECT) one LEFT JOIN \
+         {{s}}invitation v ON v.org_id = $1 AND v.status = 'pending' AND v.identifier = ANY ($2) ORDER BY v.id",
+        one("organization", "o", ORG, "o.id = $1"),
+        columns(INV, "v"),
+    )
+}
+
+fn load_invitation() -> String {
+    format!(
+        "SELECT pg_backend_pid(){{actor}}{{grants}}, ROW({}), {}, {} FROM {{s}}invitation v WHERE v.id = $1",
+        columns(INV, "v"),
+        one("organization", "o", ORG, "o.id = v.org_id"),
+        one("invitation", "p", INV, "p.org_id = v.org_id AND p.identifier = v.identifier AND p.status = 'pending'"),
+    )
+}
+
+/// `$1` invitation, `$2` moment, `$3` user or null.
+fn load_accept() -> String {
+    format!(
+        "SELECT pg_backend_pid(){}, ROW({}), {}, {}, {}, {}, {}, ARRAY(SELECT (p.n - 1)::integer FROM \
+         jsonb_array_elements(v.pre_tuples::jsonb) WITH ORDINALITY p (v, n) WHERE EXISTS (SELECT FROM {{s}}tuple t \
+         WHERE t.object_type = p.v ->> 'object_type' AND t.object_id = (p.v ->> 'object_id')::uuid AND t.relation = p.v ->> 'relation' \
+         AND t.subject_type = 'usr' AND t.subject_id = $3 AND t.org_id IS NULL AND {}) ORDER BY p.n) FROM {{s}}invitation v WHERE v.id = $1",
+        standpoints("v.invited_by", "v.org_id", PROMISES, "$2", "v.judged"),
+        columns(INV, "v"),
+        one("organization", "o", ORG, "o.id = v.org_id"),
+        seats("v.org_id", "$2"),
+        one("user_account", "u", USER, "u.id = $3"),
+        one("membership", "m", MEM, "m.org_id = v.org_id AND m.usr_id = $3 AND m.status <> 'revoked'"),
+        member_tuples("v.org_id", "$3"),
+        not_expired("t", "$2"),
+    )
+}
+
+/// `$1` to `$5` the tuple, `$6` its scope, `$7` the organization that is its object, `$8` the user who is its subject.
+fn load_new_tuple() -> String {
+    format!(
+        "SELECT pg_backend_pid(){{actor}}{{grants}}, {}, {}, {}, {}",
+        one(
+            "tuple",
+            "t",
+            TUP,
+            "t.subject_type = $1 AND t.subject_id = $2 AND t.relation = $3 AND t.object_type = $4 AND t.object_id = $5 \
+             AND coalesce(t.org_id, '00000000-0000-0000-0000-000000000000') = coalesce($6::uuid, '00000000-0000-0000-0000-000000000000')",
+        ),
+        one("organization", "o", ORG, "o.id = $6"),
+        one("organization", "b", ORG, "b.id = $7"),
+        one("membership", "m", MEM, "m.org_id = $6 AND m.usr_id = $8 AND m.status <> 'revoked'"),
+    )
+}
+
+/// What of the tuple `$1` another part of the load asks.
+fn of_tuple(what: &str) -> String {
+    format!("(SELECT {what} FROM {{s}}tuple t WHERE t.id = $1)")
+}
+
+const ORG_OF_OBJECT: &str = "CASE WHEN t.object_type = 'org' THEN t.object_id END";
+
+fn load_tuple() -> String {
+    let (scope, object) = (of_tuple("t.org_id"), of_tuple(ORG_OF_OBJECT));
+    let of_mem = |what: &str| format!("(SELECT {what} FROM {{s}}membership m WHERE m.id = $1)");
+    format!(
+        "SELECT pg_backend_pid(){{actor}}{{grants}}, {}, {}, {}, {}, {}, {}, {}",
+        one("tuple", "t", TUP, "t.id = $1"),
+        one("organization", "o", ORG, &format!("o.id = {scope}")),
+        one("organization", "b", ORG, &format!("b.id = {object}")),
+        one("membership", "m", MEM, "m.id = $1"),
+        one("user_account", "u", USER, &format!("u.id = {}", of_mem("m.usr_id"))),
+        one("organization", "mo", ORG, &format!("mo.id = {}", of_mem("m.org_id"))),
+        statuses(&of_mem("m.org_id")),
+    )
+}
+
+/// The organization in which a guarded caller's standing is wanted for the tuple `$1`: its scope, its object, or that of the
+/// membership that it is derived from.
+fn home_of_tuple() -> String {
+    format!(
+        "coalesce({}, {}, CASE WHEN NOT EXISTS (SELECT FROM {{s}}tuple t WHERE t.id = $1) THEN \
+         (SELECT m.org_id FROM {{s}}membership m WHERE m.id = $1) END)",
+        of_tuple("t.org_id"),
+        of_tuple(ORG_OF_OBJECT),
+    )
+}
+
+/// Stored and derived tuples, each from its index, as one list by id.
+fn tuples(stored: &str, derived: &str, order: &str, limit: &str) -> String {
+    format!(
+        "SELECT {} FROM ((SELECT {} FROM {{s}}tuple t WHERE {stored}{}) UNION ALL (SELECT {DERIVED} FROM {{s}}membership m \
+         WHERE {derived}{})) x ORDER BY x.id{limit}",
+        columns(TUP, "x"),
+        columns(TUP, "t"),
+        order.replace('@', "t"),
+        order.replace('@', "m"),
     )
 }
 
@@ -149,14 +418,23 @@ fn status_filter(alias: &str, [status, moment, behind]: [u8; 3]) -> String {
     )
 }
 
-const EVENT: &str = "@.id, @.org_id, @.revision, @.type, @.actor_type, @.actor_id, @.at, @.subject_ids, @.data";
+/// Invitations that are stored as pending with such an end, or with a status: `$4` whether pending ones, `$5` moment, `$6` behind it,
+/// `$7` stored status or null; all of them when neither is asked for.
+fn invitation_filter(alias: &str) -> String {
+    format!(
+        "((NOT $4::boolean AND $7::text IS NULL) OR {alias}.status = $7 OR ($4 AND {alias}.status = 'pending' AND \
+         CASE WHEN $6::boolean THEN {alias}.expires_at > $5::timestamptz ELSE {alias}.expires_at <= $5 END))"
+    )
+}
+
+const EVENT: &str = "@.id, @.org_id, @.revision, @.type, @.actor_type, @.actor_id, @.at, @.subject_ids, @.data, @.request_id, @.reason";
 
 statements! {
     /// `$1` guards, `$2` moment, `$3` changes, `$4` events, `$5` the server process that the load came from: a pooler may hand
     /// the write to another one, and then a lost connection could not be looked into.
-    apply = "SELECT CASE WHEN pg_backend_pid() = $5 THEN {s}apply_v1($1::jsonb, $2, $3::jsonb, $4::jsonb) ELSE 'moved' END";
-    /// `$1` presence, `$2` users, `$3` organizations.
-    lock = "SELECT {s}lock_v1($1, $2, $3)";
+    apply = "SELECT CASE WHEN pg_backend_pid() = $5 THEN {s}apply_v2($1::jsonb, $2, $3::jsonb, $4::jsonb) ELSE 'moved' END";
+    /// `$1` presence, `$2` objects, `$3` users, `$4` organizations.
+    lock = "SELECT {s}lock_v2($1, $2, $3, $4)";
     /// `$1` the server process that had the write in hand. Whether this is a server that would know, and whether it still lives.
     backend_lives = "SELECT NOT pg_is_in_recovery(), EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)";
 
@@ -168,41 +446,82 @@ statements! {
         one("user_account", "u", USER, "u.id = $1"),
         other_owner("m.org_id", "$1"),
     );
-    load_new_org = format!(
-        "SELECT pg_backend_pid(), {}, {}, (SELECT s.org_id FROM {{s}}organization_slug s WHERE s.slug = $3)",
-        one("user_account", "u", USER, "u.id = $1"),
-        one("organization", "o", ORG, "o.id = $2"),
+    load_new_org = plain(&load_new_org());
+    load_new_org_as = guarded(&load_new_org(), "$2", "$4");
+    load_org = plain(&load_org());
+    load_org_as = guarded(&load_org(), "$1", "$3");
+    load_org_end = plain(&load_org_end());
+    load_org_end_as = guarded(&load_org_end(), "$1", "$4");
+    /// `$1` organization, `$2` user, `$3` moment.
+    load_join = plain(&load_join());
+    load_join_as = guarded(&load_join(), "$1", "$4");
+    load_member = plain(&load_member(false));
+    load_member_as = guarded(&load_member(false), "m.org_id", "$2");
+    load_member_and_peer = plain(&load_member(true));
+    load_member_and_peer_as = guarded(&load_member(true), "m.org_id", "$3");
+    load_pair = plain(&load_pair());
+    load_pair_as = guarded(&load_pair(), "(SELECT m.org_id FROM {s}membership m WHERE m.id = $2)", "$4");
+    load_invite = plain(&load_invite());
+    /// `$3` user, `$4` moment, `$5` to `$7` relations, types and ids of objects.
+    load_invite_as = guarded(&load_invite(), "$1", "$3").replace("{grants}", &standpoints(
+        "$3",
+        "$1",
+        ["$5", "$6", "$7"],
+        "$4",
+        "row_number() OVER (ORDER BY v.id) = 1",
+    ));
+    load_invitation = plain(&load_invitation());
+    /// `$2` user, `$3` moment.
+    load_invitation_as =
+        guarded(&load_invitation(), "v.org_id", "$2").replace("{grants}", &standpoints("$2", "v.org_id", PROMISES, "$3", "true"));
+    load_accept = load_accept();
+    load_new_tuple = plain(&load_new_tuple());
+    /// `$9` user, `$10` moment.
+    load_new_tuple_as = guarded(&load_new_tuple(), "coalesce($6::uuid, $7::uuid)", "$9")
+        .replace("{grants}", &standpoints("$9", "$6", ["ARRAY[$3]", "ARRAY[$4]", "ARRAY[$5]"], "$10", "true"));
+    load_tuple = plain(&load_tuple());
+    /// `$2` user, `$3` moment.
+    load_tuple_as = guarded(&load_tuple(), &home_of_tuple(), "$2").replace("{grants}", &standpoints(
+        "$2",
+        &of_tuple("t.org_id"),
+        [
+            "ARRAY(SELECT t.relation FROM {s}tuple t WHERE t.id = $1)",
+            "ARRAY(SELECT t.object_type FROM {s}tuple t WHERE t.id = $1)",
+            "ARRAY(SELECT t.object_id FROM {s}tuple t WHERE t.id = $1)",
+        ],
+        "$3",
+        "true",
+    ));
+    /// `$1` moment, `$2` limit; each with its organization.
+    load_expired_invitations = format!(
+        "SELECT pg_backend_pid(), ROW({}), {} FROM {{s}}invitation v WHERE v.status = 'pending' AND v.expires_at <= $1 ORDER BY v.id LIMIT $2",
+        columns(INV, "v"),
+        one("organization", "o", ORG, "o.id = v.org_id"),
     );
-    load_org = format!(
-        "SELECT pg_backend_pid(), {}, (SELECT s.org_id FROM {{s}}organization_slug s WHERE s.slug = $2)",
-        one("organization", "o", ORG, "o.id = $1"),
-    );
-    load_org_end = format!(
-        "SELECT pg_backend_pid(), {}, EXISTS (SELECT FROM {{s}}organization c WHERE c.parent_id = $1 AND c.status <> 'revoked'), \
-         (SELECT count(*) FROM {{s}}membership m WHERE m.org_id = $1 AND m.status <> 'revoked'), \
-         ARRAY(SELECT m.id FROM {{s}}membership m WHERE m.org_id = $1 AND m.status <> 'revoked' ORDER BY m.id LIMIT $2)",
-        one("organization", "o", ORG, "o.id = $1"),
-    );
-    load_join = format!(
-        "SELECT pg_backend_pid(), {}, {}, {}",
-        one("organization", "o", ORG, "o.id = $1"),
-        one("user_account", "u", USER, "u.id = $2"),
-        one("membership", "m", MEM, "m.org_id = $1 AND m.usr_id = $2 AND m.status <> 'revoked'"),
-    );
-    load_member = load_member(false);
-    load_member_and_peer = load_member(true);
-    load_pair = format!(
-        "SELECT pg_backend_pid(), {}, {}, {}, {}",
-        one("organization", "o", ORG, "o.id = $1"),
-        one("membership", "m", MEM, "m.id = $2"),
-        one("membership", "p", MEM, "p.id = $3"),
-        one("user_account", "u", USER, "u.id = (SELECT p.usr_id FROM {s}membership p WHERE p.id = $3)"),
+    /// `$1` moment, `$2` limit; each with its scope, and with the organization that is its object.
+    load_expired_tuples = format!(
+        "SELECT pg_backend_pid(), ROW({}), {}, {} FROM {{s}}tuple t WHERE t.expires_at <= $1 ORDER BY t.id LIMIT $2",
+        columns(TUP, "t"),
+        one("organization", "o", ORG, "o.id = t.org_id"),
+        one("organization", "b", ORG, "b.id = t.object_id AND t.object_type = 'org'"),
     );
 
     users_by_id = format!("SELECT {} FROM {{s}}user_account u WHERE u.id = ANY ($1) ORDER BY u.id", columns(USER, "u"));
     orgs_by_id = format!("SELECT {} FROM {{s}}organization o WHERE o.id = ANY ($1) ORDER BY o.id", columns(ORG, "o"));
     memberships_by_id = format!("SELECT {} FROM {{s}}membership m WHERE m.id = ANY ($1) ORDER BY m.id", columns(MEM, "m"));
     slugs_by_text = "SELECT s.slug, s.org_id FROM {s}organization_slug s WHERE s.slug = ANY ($1) ORDER BY s.slug";
+    invitations_by_id = format!("SELECT {} FROM {{s}}invitation v WHERE v.id = ANY ($1) ORDER BY v.id", columns(INV, "v"));
+    tuples_by_id = format!("SELECT {} FROM {{s}}tuple t WHERE t.id = ANY ($1) ORDER BY t.id", columns(TUP, "t"));
+    /// `$1` to `$6` subjects' types and ids, relations, objects' types and ids, scopes.
+    tuples_by_key = format!(
+        "SELECT {} FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[]) k (st, sid, rel, ot, oid, org) \
+         JOIN {{s}}tuple t ON t.object_type = k.ot AND t.object_id = k.oid AND t.relation = k.rel AND t.subject_type = k.st \
+         AND t.subject_id = k.sid AND t.org_id IS NOT DISTINCT FROM k.org ORDER BY t.id",
+        columns(TUP, "t"),
+    );
+    /// `$1` organizations, `$2` the slugs of roles, `$3` moment.
+    role_bound = "SELECT x.id FROM unnest($1::uuid[]) x (id) WHERE EXISTS (SELECT FROM {s}tuple t WHERE t.object_type = 'org' \
+        AND t.object_id = x.id AND t.relation = ANY ($2) AND (t.expires_at IS NULL OR t.expires_at > $3)) ORDER BY x.id";
     members_among = "SELECT x.id FROM unnest($1::uuid[]) x (id) WHERE EXISTS (SELECT FROM {s}membership m WHERE m.usr_id = x.id) ORDER BY x.id";
 
     org_by_slug = format!(
@@ -247,6 +566,68 @@ statements! {
         "SELECT EXISTS (SELECT FROM {{s}}organization WHERE id = $1), (SELECT count(*) FROM {{s}}membership m WHERE m.org_id = $1 AND {})",
         status_filter("m", [2, 3, 4]),
     );
+    /// `$1` organization, `$2` limit, `$3` behind, `$4` pending, `$5` moment, `$6` behind it, `$7` stored status.
+    invitations = of_org("invitation", "v", INV, &format!("t.org_id = $1 AND t.id > $3 AND {}", invitation_filter("t")));
+    /// `$1` limit, `$2` identifier, the others as above.
+    invitations_for = page("invitation", "v", INV, &format!("v.identifier = $2 AND v.id > $3 AND {}", invitation_filter("v")));
+
+    /// `$1` tuple, `$2` moment.
+    tuple_by_id = tuples(
+        &format!("t.id = $1 AND {}", counts("$2")),
+        &format!("m.id = $1 AND NOT EXISTS (SELECT FROM {{s}}tuple t WHERE t.id = $1) AND {}", live("m.org_id", "$2")),
+        "",
+        "",
+    );
+    /// `$1` subject's type, `$2` its id, `$3` behind, `$4` limit, `$5` moment.
+    tuples_of_subject = tuples(
+        &format!("t.subject_type = $1 AND t.subject_id = $2 AND t.id > $3 AND {}", counts("$5")),
+        &format!("$1 = 'usr' AND m.usr_id = $2 AND m.id > $3 AND {}", live("m.org_id", "$5")),
+        " ORDER BY @.id LIMIT $4",
+        " LIMIT $4",
+    );
+    /// `$1` object's type, `$2` its id, `$3` behind, `$4` limit, `$5` moment, `$6` relation or null, `$7` the role that is called so.
+    tuples_on_object = tuples(
+        &format!("t.object_type = $1 AND t.object_id = $2 AND t.id > $3 AND ($6::text IS NULL OR t.relation = $6) AND {}", counts("$5")),
+        &format!("$1 = 'org' AND m.org_id = $2 AND m.id > $3 AND ($6::text IS NULL OR m.role_id = $7) AND {}", live("$2", "$5")),
+        " ORDER BY @.id LIMIT $4",
+        " LIMIT $4",
+    );
+    /// `$1` to `$5` the tuple, `$6` the role that is called like the relation, `$7` moment.
+    check_one = format!(
+        "SELECT (SELECT t.id FROM {{s}}tuple t WHERE t.object_type = $4 AND t.object_id = $5 AND t.relation = $3 AND t.subject_type = $1 \
+         AND t.subject_id = $2 AND {} ORDER BY t.id LIMIT 1), (SELECT m.id FROM {{s}}membership m WHERE $1 = 'usr' AND $4 = 'org' \
+         AND m.org_id = $5 AND m.usr_id = $2 AND m.role_id = $6 AND {})",
+        counts("$7"),
+        live("$5", "$7"),
+    );
+    /// `$1` to `$6` subjects' types and ids (null where they are asked for), relations, objects' types and ids, roles; `$7` moment,
+    /// `$8` the most subjects.
+    answers = format!(
+        "SELECT (SELECT t.id FROM {{s}}tuple t WHERE t.object_type = k.ot AND t.object_id = k.oid AND t.relation = k.rel \
+         AND t.subject_type = k.st AND t.subject_id = k.sid AND {} ORDER BY t.id LIMIT 1), \
+         (SELECT m.id FROM {{s}}membership m WHERE k.st = 'usr' AND k.ot = 'org' AND m.org_id = k.oid AND m.usr_id = k.sid \
+         AND m.role_id = k.role AND {}), \
+         CASE WHEN k.st IS NULL THEN ARRAY(SELECT x.subject FROM ((SELECT t.id, t.subject_type || ':' || t.subject_id AS subject \
+         FROM {{s}}tuple t WHERE t.object_type = k.ot AND t.object_id = k.oid AND t.relation = k.rel AND {} ORDER BY t.id LIMIT $8) \
+         UNION ALL (SELECT m.id, 'usr:' || m.usr_id FROM {{s}}membership m WHERE k.ot = 'org' AND m.org_id = k.oid \
+         AND m.role_id = k.role AND {} ORDER BY m.id LIMIT $8)) x ORDER BY x.id LIMIT $8) END \
+         FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[]) WITH ORDINALITY k (st, sid, rel, ot, oid, role, n) \
+         ORDER BY k.n",
+        counts("$7"),
+        live("k.oid", "$7"),
+        counts("$7"),
+        live("k.oid", "$7"),
+    );
+    /// `$1` user, `$2` organizations.
+    standings = format!(
+        "SELECT {}, {}, {} FROM unnest($2::uuid[]) WITH ORDINALITY x (id, n) ORDER BY x.n",
+        one("user_account", "u", USER, "u.id = $1"),
+        one("membership", "m", MEM, "m.org_id = x.id AND m.usr_id = $1 AND m.status <> 'revoked'"),
+        statuses("x.id"),
+    );
+
+    /// `$1` behind, `$2` limit. Answers no row when the event to begin behind is not there.
+    feed = format!("SELECT e.there, {} FROM {{s}}feed_v1($1, $2) e", columns(EVENT, "e"));
     /// `$1` organization, `$2` limit, `$3` behind this revision.
     events_of_org = format!(
         "SELECT EXISTS (SELECT FROM {{s}}organization WHERE id = $1), {} FROM (SELECT) one LEFT JOIN LATERAL (SELECT * FROM {{s}}event t \
@@ -255,7 +636,7 @@ statements! {
     );
     event_by_id = format!(
         "SELECT {} FROM {{s}}event e WHERE e.id = $1 UNION ALL \
-         SELECT e.id, NULL, NULL, e.type, e.actor_type, e.actor_id, e.at, e.subject_ids, e.data FROM {{s}}store_event e WHERE e.id = $1",
+         SELECT e.id, NULL, NULL, e.type, e.actor_type, e.actor_id, e.at, e.subject_ids, e.data, e.request_id, e.reason FROM {{s}}store_event e WHERE e.id = $1",
         columns(EVENT, "e"),
     );
 
@@ -263,9 +644,11 @@ statements! {
     dump_orgs = format!("SELECT {} FROM {{s}}organization o ORDER BY o.id", columns(ORG, "o"));
     dump_slugs = "SELECT s.slug, s.org_id FROM {s}organization_slug s ORDER BY s.slug";
     dump_memberships = format!("SELECT {} FROM {{s}}membership m ORDER BY m.id", columns(MEM, "m"));
+    dump_invitations = format!("SELECT {} FROM {{s}}invitation v ORDER BY v.id", columns(INV, "v"));
+    dump_tuples = format!("SELECT {} FROM {{s}}tuple t ORDER BY t.id", columns(TUP, "t"));
     dump_events = format!(
         "SELECT {} FROM {{s}}event e UNION ALL \
-         SELECT e.id, NULL, NULL, e.type, e.actor_type, e.actor_id, e.at, e.subject_ids, e.data FROM {{s}}store_event e ORDER BY id",
+         SELECT e.id, NULL, NULL, e.type, e.actor_type, e.actor_id, e.at, e.subject_ids, e.data, e.request_id, e.reason FROM {{s}}store_event e ORDER BY id",
         columns(EVENT, "e"),
     );
 }

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use support::{fresh, usr};
 use tenantry_core::{
-    AddMember, Backend, ChangeRole, CountMembers, CreateOrg, CreateUser, DomainError, Error, Import, Inspect, Job, LoadSpec, Patch, Plan,
-    RevokeUser, SelfLeave, Snapshot, Sources, TenancyStore, UpdateOrg,
+    AddMember, Backend, Caller, ChangeRole, CountMembers, CreateOrg, CreateTuple, CreateUser, DomainError, Error, Event, Import, Inspect,
+    Job, ListAllChanges, Load, LoadSpec, MembershipStatus, OrgStatus, Patch, Plan, ReinstateUser, RevokeOrg, RevokeUser, SelfLeave,
+    Snapshot, Sources, SuspendUser, TenancyStore, UpdateOrg,
 };
 use tenantry_postgres::{Options, PostgresStore};
 
@@ -27,6 +28,10 @@ impl Job for Disturbed {
         &self.spec
     }
 
+    fn begin(&mut self) -> Load<'_> {
+        Load { spec: &self.spec, actor: None, at: tenantry_core::Timestamp::MIN }
+    }
+
     fn decide(&mut self, seen: &Snapshot) -> Result<Plan, Error> {
         let org = seen.org.clone().unwrap();
         self.seen.lock().unwrap().push(org.revision);
@@ -36,7 +41,7 @@ impl Job for Disturbed {
             self.done.recv().unwrap();
         }
         let guard = tenantry_core::Guard::Org { id: org.id, revision: org.revision, events: 1 };
-        let event = tenantry_core::Event {
+        let event = Event {
             id: tenantry_core::EventId::from_uuid(uuid::Uuid::from_u128((7 << 76) | (8 << 60) | u128::from(org.revision))).unwrap(),
             org_id: Some(org.id),
             revision: Some(org.revision + 1),
@@ -45,6 +50,8 @@ impl Job for Disturbed {
             at: org.updated_at,
             subject_ids: Vec::new(),
             data: tenantry_core::EventData::default(),
+            request_id: None,
+            reason: None,
         };
         Ok(Plan { at: Some(org.updated_at), guards: vec![guard], events: vec![event], ..Plan::default() })
     }
@@ -236,7 +243,7 @@ async fn a_child_is_refused_when_its_parent_is_revoked_between_load_and_write() 
     let (store, schema) = fresh().await;
     let parent = support::org(&store).await;
     let create = interrupted(&schema, move |other| async move {
-        other.revoke_org(tenantry_core::RevokeOrg::new(parent)).await.unwrap();
+        other.revoke_org(RevokeOrg::new(parent)).await.unwrap();
     });
     let refused = create.await.create_org(CreateOrg::new(usr(1)).parent(parent)).await.unwrap_err();
     assert_eq!(refused.code(), "precondition.org_not_active");
@@ -263,6 +270,103 @@ async fn a_new_owner_is_refused_when_revoked_between_load_and_write() {
         other.revoke_user(RevokeUser::new(gone)).await.unwrap();
     });
     assert_eq!(create.await.create_org(CreateOrg::new(gone)).await.unwrap_err().code(), "precondition.user_not_active");
+}
+
+// covers: GRD-48
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guarded_caller_whose_right_ends_between_load_and_write_is_refused() {
+    let (store, schema) = fresh().await;
+    let admin = store.create_user(CreateUser::new()).await.unwrap().user.id;
+    let (acme, gone) = (support::org(&store).await, usr(77));
+    let mem = store.add_member(AddMember::new(acme, admin, "admin")).await.unwrap().id;
+    let add = AddMember::new(acme, gone, "member");
+
+    let suspended = interrupted(&schema, move |other| async move {
+        other.suspend_user(SuspendUser::new(admin)).await.unwrap();
+    });
+    let refused = suspended.await.with_caller(Caller::guarded(admin)).add_member(add.clone()).await;
+    assert_eq!(refused.unwrap_err().code(), "not_found");
+
+    store.reinstate_user(ReinstateUser::new(admin)).await.unwrap();
+    let demoted = interrupted(&schema, move |other| async move {
+        other.change_role(ChangeRole::new(mem, "guest")).await.unwrap();
+    });
+    let refused = demoted.await.with_caller(Caller::guarded(admin)).add_member(add).await;
+    assert_eq!(refused.unwrap_err().code(), "forbidden");
+    assert_eq!(store.get_membership_for(acme, gone).await.unwrap_err().code(), "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_membership_and_of_the_organization_that_its_tuple_is_on_never_break_each_other() {
+    let (store, schema) = fresh().await;
+    let (on, scope) = (support::org(&store).await, support::org(&store).await);
+    let mem = store.add_member(AddMember::new(scope, usr(50), "member")).await.unwrap().id;
+    let (subject, object) = (usr(50).to_string(), on.to_string());
+    let create = CreateTuple::new(("usr", &subject), "billing", ("org", &object)).scope(scope);
+    store.create_tuple(create.clone()).await.unwrap();
+    let revoke = interrupted(&schema, move |other| async move {
+        other.self_leave(SelfLeave::new(mem)).await.unwrap();
+    });
+    assert_eq!(revoke.await.revoke_org(RevokeOrg::new(on)).await.unwrap().status, OrgStatus::Revoked);
+
+    let on = support::org(&store).await;
+    let mem = store.add_member(AddMember::new(scope, usr(50), "member")).await.unwrap().id;
+    let object = on.to_string();
+    store.create_tuple(CreateTuple::new(("usr", &subject), "billing", ("org", &object)).scope(scope)).await.unwrap();
+    let leave = interrupted(&schema, move |other| async move {
+        other.revoke_org(RevokeOrg::new(on)).await.unwrap();
+    });
+    assert_eq!(leave.await.self_leave(SelfLeave::new(mem)).await.unwrap().status, MembershipStatus::Revoked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_is_handed_on_once_while_others_write_and_read() {
+    let (store, _schema) = fresh().await;
+    let orgs = [support::org(&store).await, support::org(&store).await, support::org(&store).await];
+    let writers = (0..6usize).map(|n| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for k in 0..40 {
+                store.update_org(UpdateOrg::new(orgs[n % 3]).name(Patch::Set(format!("{n}-{k}")))).await.unwrap();
+                store.create_user(CreateUser::new()).await.unwrap();
+            }
+        })
+    });
+    let readers = (0..3).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut seen = Vec::new();
+            let mut empty = 0;
+            while empty < 40 {
+                let ask = seen.last().map_or_else(ListAllChanges::new, |event: &Event| ListAllChanges::new().after(event.id));
+                let page = store.changes_all(ask.limit(7)).await.unwrap();
+                empty = if page.data.is_empty() { empty + 1 } else { 0 };
+                if page.data.is_empty() {
+                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                }
+                seen.extend(page.data);
+            }
+            seen
+        })
+    });
+    let (writers, readers): (Vec<_>, Vec<_>) = (writers.collect(), readers.collect());
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let mut lists = Vec::new();
+    for reader in readers {
+        lists.push(reader.await.unwrap());
+    }
+    let written = store.dump().await.unwrap().events.len();
+    for list in &lists {
+        assert_eq!(list.iter().map(|event| event.id).collect::<std::collections::BTreeSet<_>>().len(), written);
+        assert_eq!(list.len(), written, "each once");
+        assert_eq!(list, &lists[0], "and in one order for all");
+        for org in orgs {
+            let revisions: Vec<u64> = list.iter().filter(|event| event.org_id == Some(org)).filter_map(|event| event.revision).collect();
+            assert!(revisions.is_sorted(), "{revisions:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,9 +7,11 @@ use std::sync::atomic::Ordering;
 
 use support::{Proxy, TestSchema, org, usr};
 use tenantry_core::{
-    AddMember, AdminRemove, ChangeRole, CountMembers, CreateOrg, CreateUser, ListChanges, ListChildren, ListMembers, ListMemberships,
-    ListOrgs, Patch, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg,
-    SuspendUser, TenancyStore, TransferOwnership, UpdateMembership, UpdateOrg,
+    AcceptInvitation, AddMember, AdminRemove, Caller, ChangeRole, CheckAny, CheckOne, CountMembers, CreateInvitation, CreateInvitations,
+    CreateOrg, CreateTuple, CreateUser, DeclineInvitation, DeleteTuple, ExtendInvitation, InvitationInput, ListAllChanges, ListChanges,
+    ListChildren, ListInvitations, ListInvitationsFor, ListMembers, ListMemberships, ListOrgs, ListTuplesForObject, ListTuplesForSubject,
+    Patch, PreTuple, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave,
+    SuspendMembership, SuspendOrg, SuspendUser, TenancyStore, TransferOwnership, UpdateMembership, UpdateOrg,
 };
 use tenantry_postgres::Options;
 
@@ -60,6 +62,33 @@ macro_rules! each_operation {
             op!("list_memberships", store.list_memberships(ListMemberships::new(user)));
             op!("count_members", store.count_members(CountMembers::new(org)));
             op!("changes", store.changes(ListChanges::new(org)));
+            op!("changes_all", store.changes_all(ListAllChanges::new()));
+            let later = "2100-01-01T00:00:00Z".parse().unwrap();
+            let promise = PreTuple::new("viewer", "proj", "0196f3c2-1b7a-7c3d-9e4f-5a6b7c8d9e0f");
+            let offer = |who: &str| InvitationInput::new(who, "member", later).pre_tuples(vec![promise.clone()]);
+            let inv = op!("create_invitation", store.create_invitation(CreateInvitation::new(org, usr(1), offer("a")))).id;
+            let more = vec![offer("b"), offer("c"), offer("d")];
+            let rows = op!("create_invitations", store.create_invitations(CreateInvitations::new(org, usr(1), more)));
+            let row = |n: usize| rows[n].0.as_ref().unwrap().id;
+            op!("get_invitation", store.get_invitation(inv));
+            op!("list_invitations", store.list_invitations(ListInvitations::new(org)));
+            op!("list_invitations_for", store.list_invitations_for(ListInvitationsFor::new("a")));
+            op!("extend_invitation", store.extend_invitation(ExtendInvitation::new(inv, "2101-01-01T00:00:00Z".parse().unwrap())));
+            let joined = op!("accept_invitation", store.accept_invitation(AcceptInvitation::by(inv, usr(7), "a"))).membership.id;
+            op!("decline_invitation", store.decline_invitation(DeclineInvitation::new(row(0))));
+            op!("revoke_invitation", store.revoke_invitation(RevokeInvitation::new(row(1), usr(1))));
+            let (subject, object) = (usr(7).to_string(), "0196f3c2-1b7a-7c3d-9e4f-5a6b7c8d9e0e");
+            let tuple = CreateTuple::new(("usr", &subject), "editor", ("proj", object)).scope(org);
+            let tuple = op!("create_tuple", store.create_tuple(tuple)).id;
+            op!("get_tuple", store.get_tuple(tuple));
+            op!("list_tuples_for_subject", store.list_tuples_for_subject(ListTuplesForSubject::new("usr", &subject)));
+            op!("list_tuples_for_object", store.list_tuples_for_object(ListTuplesForObject::new("proj", object)));
+            op!("check", store.check(CheckOne::new(("usr", &subject), "editor", ("proj", object))));
+            op!("check_any", store.check_any(CheckAny::new(("usr", &subject), ["viewer", "editor"], ("proj", object))));
+            let checks = ["viewer", "editor"].map(|relation| CheckOne::new(("usr", &subject), relation, ("proj", object)));
+            op!("check_many", store.check_many(checks.to_vec()));
+            op!("delete_tuple", store.delete_tuple(DeleteTuple::new(tuple)));
+            store.self_leave(SelfLeave::new(joined)).await.unwrap();
             let moved = op!("transfer_ownership", store.transfer_ownership(TransferOwnership::new(org, owner, mem)));
             op!("self_leave", store.self_leave(SelfLeave::new(moved.from_membership.id)));
             let other = store.add_member(AddMember::new(org, usr(9), "member")).await.unwrap().id;
@@ -103,8 +132,41 @@ async fn a_mutation_is_two_round_trips_and_a_read_one_at_the_wire() {
     let store = Options::new().schema(schema.name()).migrate(true).max_connections(1).connect(&proxy.url).await.unwrap();
     let mut count = AtTheWire(proxy, 0);
     each_operation!(store, count);
-    // An import takes as many as its rows need.
-    assert_eq!(count.1, tenantry_core::wire::OPERATIONS.len() - 1);
+    // An import takes as many as its rows need, and a sweep loads invitations and tuples one after the other.
+    assert_eq!(count.1, tenantry_core::wire::OPERATIONS.len() - 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guarded_caller_adds_one_round_trip_to_a_read_and_none_to_a_mutation() {
+    let (proxy, schema) = (Proxy::start().await, TestSchema::new());
+    let store = Options::new().schema(schema.name()).migrate(true).max_connections(1).connect(&proxy.url).await.unwrap();
+    let org = org(&store).await;
+    let owner = store.list_members(ListMembers::new(org)).await.unwrap().data[0].usr_id;
+    let stranger = usr(40);
+    for warm in [false, true] {
+        let count = async || {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            let (_, statements) = proxy.counts.take();
+            statements
+        };
+        for (caller, org) in [(owner, org), (stranger, org), (owner, missing())] {
+            let guarded = store.with_caller(Caller::guarded(caller));
+            count().await;
+            let read = guarded.get_org(org).await.is_ok();
+            let reads = count().await;
+            let written = guarded.add_member(AddMember::new(org, if warm { usr(41) } else { usr(42) }, "member")).await.is_ok();
+            let writes = count().await;
+            assert_eq!(read, written);
+            if warm {
+                // A refusal loads and writes nothing, and the organization that is not there costs what a foreign one does.
+                assert_eq!((reads, writes), (2, if written { 2 } else { 1 }), "{caller} in {org}");
+            }
+        }
+    }
+}
+
+fn missing() -> tenantry_core::OrgId {
+    "org_01960000000070008000000000000009".parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

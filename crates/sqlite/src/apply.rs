@@ -2,20 +2,24 @@
 //! was written until then.
 
 use rusqlite::{Params, params};
-use tenantry_core::{Change, Event, Guard, Id, Membership, Name, Organization, Plan, Progress, Refusal, Slug, Timestamp, UniqueKey, User};
+use tenantry_core::{
+    Change, EntityRef, Event, ExternalId, Guard, Id, Invitation, Membership, Name, Organization, Plan, Progress, Reason, Refusal,
+    RequestId, Slug, Timestamp, Tuple, TupleKey, UniqueKey, User,
+};
 
 use crate::codec::{bytes, integer};
 use crate::error::{Failure, unique_key};
 use crate::session::Session;
+use crate::tuples::{ends, is_elsewhere};
 
 pub(crate) fn apply(db: &Session, plan: &Plan) -> Result<(), Failure> {
-    let at = plan.at.unwrap_or(Timestamp::MIN).as_micros();
+    let at = plan.at.unwrap_or(Timestamp::MIN);
     for guard in &plan.guards {
-        hold(db, guard)?;
+        hold(db, guard, at)?;
     }
     let mut told = Told { progress: plan.progress.as_ref(), since: 0 };
     for change in &plan.changes {
-        write(db, change, at)?;
+        write(db, change, at.as_micros())?;
         told.one_more();
     }
     for event in &plan.events {
@@ -28,7 +32,7 @@ pub(crate) fn apply(db: &Session, plan: &Plan) -> Result<(), Failure> {
 
 /// Compares what the decision relied on. The write lock has been held since the load, so a difference is no race that another
 /// attempt could win: something is wrong with the row.
-fn hold(db: &Session, guard: &Guard) -> Result<(), Failure> {
+fn hold(db: &Session, guard: &Guard, at: Timestamp) -> Result<(), Failure> {
     match guard {
         Guard::User { id, revision, advance } => {
             let same = match revision {
@@ -49,6 +53,7 @@ fn hold(db: &Session, guard: &Guard) -> Result<(), Failure> {
             };
             expect(same, "organization", id)
         }
+        Guard::Object { object, org_id } => expect(!is_elsewhere(db, *object, *org_id, at)?, "tuple", object),
     }
 }
 
@@ -68,7 +73,7 @@ fn write(db: &Session, change: &Change, at: i64) -> Result<(), Failure> {
             expect(changed == 1, "user_account", id)
         }
         Change::InsertOrg(org) => insert_org(db, org),
-        Change::UpdateOrg { id, status, name, slug, cascade_permissions, inherit_permissions } => {
+        Change::UpdateOrg { id, status, name, slug, cascade_permissions, inherit_permissions, seat_limit, external_id, metadata } => {
             let changed = db.run(
                 &db.sql.update_org,
                 params![
@@ -80,6 +85,9 @@ fn write(db: &Session, change: &Change, at: i64) -> Result<(), Failure> {
                     slug.as_ref().map(Slug::as_str),
                     cascade_permissions,
                     inherit_permissions,
+                    seat_limit,
+                    external_id.as_ref().map(ExternalId::as_str),
+                    json(metadata)?,
                 ],
             )?;
             expect(changed == 1, "organization", id)
@@ -88,7 +96,7 @@ fn write(db: &Session, change: &Change, at: i64) -> Result<(), Failure> {
             let changed = db.run(&db.sql.set_org_status, params![at, bytes(id), from.as_str(), to.as_str()])?;
             expect(changed == 1, "organization", id)
         }
-        Change::ClaimSlug { slug, org_id } => insert(db, &db.sql.claim_slug, params![slug.as_str(), bytes(org_id)]).map(drop),
+        Change::ClaimSlug { slug, org_id } => place(db, &db.sql.claim_slug, params![slug.as_str(), bytes(org_id)]).map(drop),
         Change::ReleaseSlug { slug, org_id } => {
             let released = db.run(&db.sql.release_slug, params![slug.as_str(), bytes(org_id)])?;
             expect(released == 1, "organization_slug", slug)
@@ -99,19 +107,53 @@ fn write(db: &Session, change: &Change, at: i64) -> Result<(), Failure> {
             let bound = params![at, bytes(org_id), bytes(id), from.as_str(), to.as_str(), removed_by];
             expect(db.run(&db.sql.set_membership_status, bound)? == 1, "membership", id)
         }
-        Change::SetMembershipExpiry { org_id, id, from, to } => {
-            let bound = params![at, bytes(org_id), bytes(id), from.map(Timestamp::as_micros), to.map(Timestamp::as_micros)];
-            expect(db.run(&db.sql.set_membership_expiry, bound)? == 1, "membership", id)
+        Change::UpdateMembership { org_id, id, from, expires_at, metadata } => {
+            let (from, expires_at) = (from.map(Timestamp::as_micros), expires_at.map(Timestamp::as_micros));
+            let bound = params![at, bytes(org_id), bytes(id), from, expires_at, json(metadata)?];
+            expect(db.run(&db.sql.update_membership, bound)? == 1, "membership", id)
         }
         Change::EndMemberships { org_id, count } => {
             let ended = db.run(&db.sql.end_memberships, params![at, bytes(org_id)])?;
-            expect(u64::try_from(ended) == Ok(*count), "membership", org_id)
+            expect_count(ended, *count, "membership", org_id)
+        }
+        Change::InsertInvitation(inv) => insert_invitation(db, inv),
+        Change::EndInvitation { org_id, id, to, terminal_at, terminal_by, invited_user_id } => {
+            let (terminal_by, invited_user_id) = (terminal_by.as_ref().map(bytes), invited_user_id.as_ref().map(bytes));
+            let bound = params![bytes(org_id), bytes(id), to.as_str(), terminal_at.as_micros(), terminal_by, invited_user_id];
+            expect(db.run(&db.sql.end_invitation, bound)? == 1, "invitation", id)
+        }
+        Change::ExtendInvitation { org_id, id, from, expires_at } => {
+            let bound = params![bytes(org_id), bytes(id), from.as_str(), expires_at.as_micros()];
+            expect(place(db, &db.sql.extend_invitation, bound)? == 1, "invitation", id)
+        }
+        Change::RevokeInvitations { org_id, count, terminal_by } => {
+            let revoked = db.run(&db.sql.revoke_invitations, params![at, bytes(org_id), terminal_by.as_ref().map(bytes)])?;
+            expect_count(revoked, *count, "invitation", org_id)
+        }
+        Change::InsertTuple(tuple) => insert_tuple(db, tuple),
+        Change::DeleteTuple { id } => expect(db.run(&db.sql.delete_tuple, [bytes(id)])? == 1, "tuple", id),
+        Change::DeleteTuplesOfMember { org_id, usr_id, count } => {
+            let subject = EntityRef::user(*usr_id);
+            let (kind, id) = ends(&subject);
+            let gone = db.run(&db.sql.delete_tuples_of_member, params![bytes(org_id), kind, id])?;
+            expect_count(gone, *count, "tuple", org_id)
+        }
+        Change::DeleteTuplesOfOrg { org_id, count } => {
+            let object = EntityRef::org(*org_id);
+            let (kind, id) = ends(&object);
+            let in_scope = db.run(&db.sql.delete_tuples_in_scope, [bytes(org_id)])?;
+            let others = db.run(&db.sql.delete_tuples_on_object, params![kind, id])?;
+            expect_count(in_scope + others, *count, "tuple", org_id)
         }
     }
 }
 
-/// Runs an INSERT; says how many rows it added.
-fn insert(db: &Session, sql: &str, params: impl Params) -> Result<usize, Failure> {
+fn expect_count(rows: usize, count: u64, table: &str, id: &impl ToString) -> Result<(), Failure> {
+    expect(u64::try_from(rows) == Ok(count), table, id)
+}
+
+/// Runs a statement that a unique constraint may refuse; says how many rows it wrote.
+fn place(db: &Session, sql: &str, params: impl Params) -> Result<usize, Failure> {
     db.run(sql, params).map_err(|error| match unique_key(&error, &db.sql.prefix) {
         Some(key) => Failure::Refused(Refusal::Unique(key)),
         None => Failure::Driver(error),
@@ -128,7 +170,7 @@ fn insert_user(db: &Session, user: &User) -> Result<(), Failure> {
         created_at.as_micros(),
         updated_at.as_micros(),
     ];
-    insert(db, &db.sql.insert_user, bound).map(drop)
+    place(db, &db.sql.insert_user, bound).map(drop)
 }
 
 fn insert_org(db: &Session, org: &Organization) -> Result<(), Failure> {
@@ -144,6 +186,9 @@ fn insert_org(db: &Session, org: &Organization) -> Result<(), Failure> {
         created_at,
         updated_at,
         ancestors,
+        seat_limit,
+        external_id,
+        metadata,
     } = org;
     let bound = params![
         bytes(id),
@@ -157,13 +202,17 @@ fn insert_org(db: &Session, org: &Organization) -> Result<(), Failure> {
         integer(*revision),
         created_at.as_micros(),
         updated_at.as_micros(),
+        seat_limit,
+        external_id.as_ref().map(ExternalId::as_str),
+        json(metadata)?,
         name.as_ref().map(Name::folded),
     ];
-    insert(db, &db.sql.insert_org, bound).map(drop)
+    place(db, &db.sql.insert_org, bound).map(drop)
 }
 
 fn insert_membership(db: &Session, mem: &Membership) -> Result<(), Failure> {
-    let Membership { id, usr_id, org_id, role, status, replaces, invited_by, removed_by, expires_at, created_at, updated_at } = mem;
+    let Membership { id, usr_id, org_id, role, status, replaces, invited_by, removed_by, expires_at, metadata, created_at, updated_at } =
+        mem;
     let bound = params![
         bytes(id),
         bytes(usr_id),
@@ -176,20 +225,81 @@ fn insert_membership(db: &Session, mem: &Membership) -> Result<(), Failure> {
         expires_at.map(Timestamp::as_micros),
         created_at.as_micros(),
         updated_at.as_micros(),
+        json(metadata)?,
     ];
-    insert(db, &db.sql.insert_membership, bound).map(drop)
+    place(db, &db.sql.insert_membership, bound).map(drop)
+}
+
+fn insert_invitation(db: &Session, inv: &Invitation) -> Result<(), Failure> {
+    let Invitation {
+        id,
+        org_id,
+        identifier,
+        role,
+        status,
+        pre_tuples,
+        invited_by,
+        invited_user_id,
+        created_at,
+        expires_at,
+        terminal_at,
+        terminal_by,
+        judged,
+    } = inv;
+    let bound = params![
+        bytes(id),
+        bytes(org_id),
+        identifier.as_str(),
+        bytes(&role.id()),
+        status.as_str(),
+        json(pre_tuples)?,
+        bytes(invited_by),
+        invited_user_id.as_ref().map(bytes),
+        created_at.as_micros(),
+        expires_at.as_micros(),
+        terminal_at.map(Timestamp::as_micros),
+        terminal_by.as_ref().map(bytes),
+        judged,
+    ];
+    place(db, &db.sql.insert_invitation, bound).map(drop)
+}
+
+fn insert_tuple(db: &Session, tuple: &Tuple) -> Result<(), Failure> {
+    let Tuple { id, key: TupleKey { subject, relation, object }, org_id, created_at, created_by, expires_at } = tuple;
+    let (of, on) = (ends(subject), ends(object));
+    let bound = params![
+        bytes(id),
+        of.0,
+        of.1,
+        relation.as_str(),
+        on.0,
+        on.1,
+        org_id.as_ref().map(bytes),
+        created_at.as_micros(),
+        created_by.as_ref().map(bytes),
+        expires_at.map(Timestamp::as_micros),
+    ];
+    match place(db, &db.sql.insert_tuple, bound) {
+        // SQLite looks at this constraint before the table's own key.
+        Err(Failure::Refused(Refusal::Unique(UniqueKey::Tuple))) if db.holds(&db.sql.tuple_is_there, [bytes(id)])? => {
+            Err(Failure::Refused(Refusal::Unique(UniqueKey::Id)))
+        }
+        done => done.map(drop),
+    }
 }
 
 fn append(db: &Session, event: &Event) -> Result<(), Failure> {
-    let Event { id, org_id, revision, kind, actor, at, subject_ids, data } = event;
+    let Event { id, org_id, revision, kind, actor, at, subject_ids, data, request_id, reason } = event;
     let (actor_id, subject_ids, data) = (actor.id.map(|id| id.to_string()), json(subject_ids)?, json(data)?);
     let (key, kind, actor_kind, at) = (bytes(id), kind.as_str(), actor.kind.as_str(), at.as_micros());
-    let added = match org_id.zip(*revision) {
-        Some((org, revision)) => {
-            let bound = params![key, kind, actor_kind, actor_id, at, subject_ids, data, bytes(&org), integer(revision)];
-            insert(db, &db.sql.insert_event, bound)?
-        }
-        None => insert(db, &db.sql.insert_store_event, params![key, kind, actor_kind, actor_id, at, subject_ids, data])?,
+    let (request_id, reason) = (request_id.as_ref().map(RequestId::as_str), reason.as_ref().map(Reason::as_str));
+    let added = if let Some((org, revision)) = org_id.zip(*revision) {
+        let (org, revision) = (bytes(&org), integer(revision));
+        let bound = params![key, kind, actor_kind, actor_id, at, subject_ids, data, request_id, reason, org, revision];
+        place(db, &db.sql.insert_event, bound)?
+    } else {
+        let bound = params![key, kind, actor_kind, actor_id, at, subject_ids, data, request_id, reason];
+        place(db, &db.sql.insert_store_event, bound)?
     };
     if added == 1 {
         return Ok(());
@@ -234,11 +344,11 @@ impl Told<'_> {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use tenantry_core::{MembershipStatus, OrgStatus, State, UserStatus};
+    use tenantry_core::{EventQuery, Grant, InvitationStatus, MembershipStatus, Metadata, OrgStatus, Relation, State, UserStatus};
 
     use super::*;
     use crate::list;
-    use crate::samples::{event, id, membership, org, plan, user};
+    use crate::samples::{entity, event, id, invitation, key, membership, metadata, moment, org, plan, tuple, user};
     use crate::session::Savepoint;
     use crate::statements::PREFIX;
 
@@ -246,9 +356,18 @@ mod tests {
         Slug::parse(text).unwrap()
     }
 
-    /// Two organizations and two users: user 1 is in the first one, user 2 was.
+    /// Two organizations and two users: user 1 is in the first one, user 2 was. The first one invites: one is pending, one expired,
+    /// one extended from there, one declined. And tuples: of user 1 and of a folder in the scope of the first one, two on it, and
+    /// one that has nothing to do with it.
     fn base() -> Plan {
         let ended = Membership { status: MembershipStatus::Revoked, ..membership(2, 1, 2) };
+        let declined = Invitation {
+            status: InvitationStatus::Declined,
+            terminal_at: Some(moment(0)),
+            terminal_by: Some(id(7)),
+            ..invitation(4, 1, "d")
+        };
+        let reads = |n, org, subject| tuple(n, org, key(subject, "reader", entity("doc", 1)));
         let mut base = plan([
             Change::InsertUser(user(1)),
             Change::InsertUser(user(2)),
@@ -257,6 +376,18 @@ mod tests {
             Change::ClaimSlug { slug: slug("one"), org_id: id(1) },
             Change::InsertMembership(membership(1, 1, 1)),
             Change::InsertMembership(ended),
+            Change::InsertInvitation(invitation(1, 1, "a")),
+            Change::InsertInvitation(Invitation { expires_at: moment(1), ..invitation(2, 1, "b") }),
+            Change::InsertInvitation(Invitation { status: InvitationStatus::Expired, ..invitation(3, 1, "a") }),
+            Change::InsertInvitation(declined),
+            Change::InsertInvitation(invitation(5, 2, "a")),
+            Change::InsertTuple(reads(1, Some(1), entity("usr", 1))),
+            Change::InsertTuple(reads(2, None, entity("usr", 1))),
+            Change::InsertTuple(Tuple { expires_at: Some(moment(1)), ..reads(3, Some(2), entity("usr", 1)) }),
+            Change::InsertTuple(reads(4, Some(1), entity("folder", 1))),
+            Change::InsertTuple(tuple(5, Some(1), key(entity("usr", 2), "billing", entity("org", 1)))),
+            Change::InsertTuple(tuple(6, None, key(entity("usr", 2), "billing", entity("org", 1)))),
+            Change::InsertTuple(tuple(7, Some(1), key(entity("usr", 1), "reader", entity("doc", 2)))),
         ]);
         base.events.extend([event(1, Some((1, 1))), event(2, None)]);
         base
@@ -281,8 +412,12 @@ mod tests {
             to: MembershipStatus::Revoked,
             removed_by: Some(id(9)),
         };
-        let moment = Timestamp::from_micros(5).ok();
-        let set_expiry = |org, mem, from, to| Change::SetMembershipExpiry { org_id: id(org), id: id(mem), from, to };
+        let soon = Some(moment(5));
+        let update = |org, mem, from, expires_at, metadata| {
+            let (org_id, id) = (id(org), id(mem));
+            Change::UpdateMembership { org_id, id, from, expires_at, metadata }
+        };
+        let plain = Metadata::default;
         let update_org = |org, status| Change::UpdateOrg {
             id: id(org),
             status,
@@ -290,8 +425,12 @@ mod tests {
             slug: Some(slug("n")),
             cascade_permissions: false,
             inherit_permissions: false,
+            seat_limit: Some(u32::MAX),
+            external_id: ExternalId::parse("crm/\u{1F600}"),
+            metadata: metadata("o"),
         };
-        vec![
+        let noted = Organization { seat_limit: Some(0), external_id: ExternalId::parse("x"), metadata: metadata("i"), ..org(4) };
+        let mut changes = vec![
             Change::InsertUser(user(3)),
             Change::InsertUser(user(1)),
             Change::SetUserStatus { id: id(1), from: UserStatus::Active, to: UserStatus::Revoked },
@@ -319,22 +458,131 @@ mod tests {
             set_status(1, 1, suspended),
             set_status(2, 1, active),
             set_status(1, 3, active),
-            set_expiry(1, 1, None, moment),
-            set_expiry(1, 1, moment, None),
-            set_expiry(2, 1, None, moment),
+            update(1, 1, None, soon, metadata("m")),
+            update(1, 1, None, None, metadata("m")),
+            update(1, 1, soon, None, plain()),
+            update(2, 1, None, soon, plain()),
+            Change::InsertOrg(noted),
+            Change::InsertMembership(Membership { metadata: metadata("n"), ..membership(4, 2, 1) }),
             Change::EndMemberships { org_id: id(1), count: 1 },
             Change::EndMemberships { org_id: id(1), count: 2 },
             Change::EndMemberships { org_id: id(2), count: 0 },
+        ];
+        changes.extend(changes_of_invitations());
+        changes.extend(changes_of_tuples());
+        changes
+    }
+
+    fn changes_of_invitations() -> Vec<Change> {
+        use InvitationStatus::{Accepted, Declined, Expired, Pending};
+        let promise = |n| Grant { relation: Relation::parse("viewer").unwrap(), object: entity("doc", n) };
+        let promising = Invitation { pre_tuples: vec![promise(2), promise(1)], ..invitation(6, 1, "e\"\u{1F600}\u{7f}") };
+        let accepted = Invitation {
+            status: Accepted,
+            invited_user_id: Some(id(2)),
+            terminal_at: Some(moment(2)),
+            terminal_by: Some(id(2)),
+            ..invitation(6, 1, "a")
+        };
+        let end = |org, inv, to| Change::EndInvitation {
+            org_id: id(org),
+            id: id(inv),
+            to,
+            terminal_at: moment(3),
+            terminal_by: Some(id(8)),
+            invited_user_id: Some(id(9)).filter(|_| to == Accepted),
+        };
+        let extend = |org, inv, from| Change::ExtendInvitation { org_id: id(org), id: id(inv), from, expires_at: moment(20) };
+        let revoke = |org, count| Change::RevokeInvitations { org_id: id(org), count, terminal_by: Some(id(8)) };
+        vec![
+            Change::InsertInvitation(promising),
+            Change::InsertInvitation(accepted),
+            Change::InsertInvitation(invitation(6, 1, "a")),
+            Change::InsertInvitation(invitation(6, 1, "A")),
+            Change::InsertInvitation(invitation(6, 1, "b")),
+            Change::InsertInvitation(invitation(6, 1, "d")),
+            Change::InsertInvitation(invitation(1, 1, "e")),
+            Change::InsertInvitation(invitation(1, 2, "e")),
+            Change::InsertInvitation(invitation(1, 1, "a")),
+            Change::InsertInvitation(invitation(1, 2, "a")),
+            end(1, 1, Accepted),
+            end(1, 1, Declined),
+            end(1, 2, Expired),
+            end(1, 3, Declined),
+            end(2, 1, Declined),
+            end(1, 9, Declined),
+            extend(1, 1, Pending),
+            extend(1, 2, Pending),
+            extend(1, 3, Pending),
+            // Another one is pending for the same identifier.
+            extend(1, 3, Expired),
+            extend(1, 4, Declined),
+            extend(2, 1, Pending),
+            extend(1, 9, Pending),
+            // The second one's end is the plan's moment: it is left.
+            revoke(1, 1),
+            revoke(1, 2),
+            revoke(2, 1),
+            revoke(3, 0),
+            Change::RevokeInvitations { org_id: id(1), count: 1, terminal_by: None },
+        ]
+    }
+
+    fn changes_of_tuples() -> Vec<Change> {
+        let reads = |n, org, subject: (&str, u32)| {
+            let key = key(entity(subject.0, subject.1), "reader", entity("doc", 1));
+            Change::InsertTuple(tuple(n, org, key))
+        };
+        let whole = Tuple {
+            created_by: Some(id(3)),
+            expires_at: Some(moment(4)),
+            ..tuple(8, Some(2), key(entity("usr", 1), "a_", entity("usr", 1)))
+        };
+        let delete = |n| Change::DeleteTuple { id: id(n) };
+        let of_member = |org, usr, count| Change::DeleteTuplesOfMember { org_id: id(org), usr_id: id(usr), count };
+        let of_org = |org, count| Change::DeleteTuplesOfOrg { org_id: id(org), count };
+        vec![
+            Change::InsertTuple(whole),
+            reads(8, None, ("usr", 2)),
+            reads(8, Some(1), ("usr", 1)),
+            reads(8, None, ("usr", 1)),
+            // Expired ones bar others too.
+            reads(8, Some(2), ("usr", 1)),
+            reads(8, None, ("folder", 1)),
+            reads(1, None, ("usr", 3)),
+            // Both constraints: the id is told.
+            reads(1, None, ("usr", 1)),
+            reads(1, Some(1), ("usr", 1)),
+            delete(1),
+            delete(9),
+            of_member(1, 1, 2),
+            of_member(1, 1, 3),
+            of_member(1, 2, 1),
+            of_member(2, 2, 0),
+            of_member(2, 2, 1),
+            // One of them is both on it and in its scope.
+            of_org(1, 5),
+            of_org(1, 6),
+            of_org(1, 4),
+            of_org(2, 1),
+            of_org(3, 0),
         ]
     }
 
     fn guards() -> Vec<Guard> {
         let user = |n, revision, advance| Guard::User { id: id(n), revision, advance };
         let org = |n, revision, events| Guard::Org { id: id(n), revision, events };
+        let object = |kind, n, org| Guard::Object { object: entity(kind, n), org_id: id(org) };
         let mut guards = vec![
             Guard::NewUsers { without_memberships: Vec::new() },
             Guard::NewUsers { without_memberships: vec![id(99)] },
             Guard::NewUsers { without_memberships: vec![id(99), id(1)] },
+            // In two scopes and in none; in one; in none and in one; nowhere.
+            object("doc", 1, 1),
+            object("doc", 2, 1),
+            object("doc", 2, 2),
+            object("org", 1, 1),
+            object("doc", 3, 1),
         ];
         for advance in [false, true] {
             guards.extend([user(1, Some(0), advance), user(1, Some(1), advance), user(1, None, advance)]);
@@ -365,7 +613,7 @@ mod tests {
             match (written(&db, &plan), state.apply(&plan)) {
                 // Under the lock, what would be a conflict elsewhere is an inconsistent row.
                 (Err(Refusal::Inconsistent { table, .. }), Err(Refusal::Conflict)) => {
-                    assert!(["user_account", "organization", "membership"].contains(&table.as_str()), "{plan:?}");
+                    assert!(["user_account", "organization", "membership", "tuple"].contains(&table.as_str()), "{plan:?}");
                     refused += 1;
                 }
                 (ours, wanted) => {
@@ -374,8 +622,24 @@ mod tests {
                 }
             }
             assert_eq!(list::dump(&db).unwrap(), state.dump(), "{plan:?}");
+            let feed = EventQuery::All { after: None, fetch: 100 };
+            assert_eq!(list::events(&db, &feed).unwrap(), state.read_events(&feed), "{plan:?}");
         }
-        assert!(refused > 20, "{refused}");
+        assert!(refused > 40, "{refused}");
+    }
+
+    #[test]
+    fn only_what_has_not_expired_keeps_an_object_from_a_scope() {
+        let db = Session::scratch(PREFIX);
+        written(&db, &base()).unwrap();
+        for n in [2, 4] {
+            written(&db, &plan([Change::DeleteTuple { id: id(n) }])).unwrap();
+        }
+        let guard = Guard::Object { object: entity("doc", 1), org_id: id(1) };
+        for (seconds, wanted) in [(0, false), (1, true)] {
+            let plan = Plan { at: Some(moment(seconds)), guards: vec![guard.clone()], ..Plan::default() };
+            assert_eq!(written(&db, &plan).is_ok(), wanted, "{seconds}");
+        }
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
+use serde::de::DeserializeOwned;
 use tenantry_core::{
-    Actor, ActorKind, Event, EventId, EventType, Id, Membership, MembershipId, MembershipStatus, Name, OrgId, OrgStatus, Organization,
-    OtherOwner, Role, Slug, Timestamp, User, UserId, UserStatus,
+    Actor, ActorKind, EntityRef, Event, EventId, EventType, ExternalId, Id, Identifier, Invitation, InvitationId, InvitationStatus,
+    Membership, MembershipId, MembershipStatus, Name, ObjectType, OrgId, OrgStatus, Organization, OtherOwner, Reason, Relation, RequestId,
+    Role, Slug, Timestamp, Tuple, TupleId, TupleKey, User, UserId, UserStatus,
 };
 use uuid::Uuid;
 
@@ -13,11 +15,14 @@ use crate::error::Failure;
 /// The columns of each table, in the order in which they are read here and bound in `apply`.
 pub(crate) const USER: &str = "id, status, display_name, revision, created_at, updated_at";
 pub(crate) const ORG: &str = "id, parent_id, ancestors, status, name, slug, cascade_permissions, inherit_permissions, revision, \
-    created_at, updated_at";
+    created_at, updated_at, seat_limit, external_id, metadata";
 pub(crate) const MEMBERSHIP: &str =
-    "id, usr_id, org_id, role_id, status, replaces, invited_by, removed_by, expires_at, created_at, updated_at";
+    "id, usr_id, org_id, role_id, status, replaces, invited_by, removed_by, expires_at, created_at, updated_at, metadata";
+pub(crate) const INVITATION: &str = "id, org_id, identifier, role_id, status, pre_tuples, invited_by, invited_user_id, created_at, \
+    expires_at, terminal_at, terminal_by, judged";
+pub(crate) const TUPLE: &str = "id, subject_type, subject_id, relation, object_type, object_id, org_id, created_at, created_by, expires_at";
 /// An event's organization and revision stand behind these, or `NULL` in their place.
-pub(crate) const EVENT: &str = "id, type, actor_type, actor_id, at, subject_ids, data";
+pub(crate) const EVENT: &str = "id, type, actor_type, actor_id, at, subject_ids, data, request_id, reason";
 
 /// An id as it is stored.
 pub(crate) fn bytes(id: &impl Id) -> [u8; 16] {
@@ -27,6 +32,11 @@ pub(crate) fn bytes(id: &impl Id) -> [u8; 16] {
 /// A count or revision as it is stored.
 pub(crate) fn integer(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A scope as it is stored in the key of a tuple: none is the empty blob.
+pub(crate) fn scope(org: Option<OrgId>) -> Vec<u8> {
+    org.map_or_else(Vec::new, |org| bytes(&org).to_vec())
 }
 
 /// A value does not have its form.
@@ -51,6 +61,13 @@ impl<'r> Cells<'r> {
             value => read(value).map(Some),
         })
     }
+
+    /// A type and an id.
+    fn entity(&mut self) -> Result<EntityRef, Damaged> {
+        let kind = self.take(|value| ObjectType::parse(text(value)?))?;
+        let id = self.take(|value| Uuid::from_slice(value.as_blob().ok()?).ok())?;
+        if id.is_nil() || id.is_max() { Err(Damaged) } else { Ok(EntityRef { kind, id }) }
+    }
 }
 
 fn id<I: Id>(value: ValueRef<'_>) -> Option<I> {
@@ -67,6 +84,10 @@ fn text(value: ValueRef<'_>) -> Option<&str> {
 
 fn count(value: ValueRef<'_>) -> Option<u64> {
     value.as_i64().ok()?.try_into().ok()
+}
+
+fn json<T: DeserializeOwned>(value: ValueRef<'_>) -> Option<T> {
+    serde_json::from_str(text(value)?).ok()
 }
 
 fn moment(value: ValueRef<'_>) -> Option<Timestamp> {
@@ -117,6 +138,9 @@ pub(crate) fn org(row: &Row<'_>) -> Result<Organization, Failure> {
             revision: cells.take(count)?,
             created_at: cells.take(moment)?,
             updated_at: cells.take(moment)?,
+            seat_limit: cells.optional(|value| value.as_i64().ok()?.try_into().ok())?,
+            external_id: cells.optional(|value| ExternalId::parse(text(value)?))?,
+            metadata: cells.take(json)?,
         })
     })
 }
@@ -135,6 +159,44 @@ pub(crate) fn membership(row: &Row<'_>) -> Result<Membership, Failure> {
             expires_at: cells.optional(moment)?,
             created_at: cells.take(moment)?,
             updated_at: cells.take(moment)?,
+            metadata: cells.take(json)?,
+        })
+    })
+}
+
+pub(crate) fn invitation(row: &Row<'_>) -> Result<Invitation, Failure> {
+    reading::<InvitationId, _>("invitation", row, |cells| {
+        Ok(Invitation {
+            id: cells.take(id)?,
+            org_id: cells.take(id)?,
+            identifier: cells.take(|value| Identifier::parse(text(value)?))?,
+            role: cells.take(|value| Role::from_id(id(value)?))?,
+            status: cells.take(|value| InvitationStatus::parse(text(value)?))?,
+            pre_tuples: cells.take(json)?,
+            invited_by: cells.take(id)?,
+            invited_user_id: cells.optional(id)?,
+            created_at: cells.take(moment)?,
+            expires_at: cells.take(moment)?,
+            terminal_at: cells.optional(moment)?,
+            terminal_by: cells.optional(id)?,
+            judged: cells.take(flag)?,
+        })
+    })
+}
+
+pub(crate) fn tuple(row: &Row<'_>) -> Result<Tuple, Failure> {
+    reading::<TupleId, _>("tuple", row, |cells| {
+        Ok(Tuple {
+            id: cells.take(id)?,
+            key: TupleKey {
+                subject: cells.entity()?,
+                relation: cells.take(|value| Relation::parse(text(value)?))?,
+                object: cells.entity()?,
+            },
+            org_id: cells.optional(id)?,
+            created_at: cells.take(moment)?,
+            created_by: cells.optional(id)?,
+            expires_at: cells.optional(moment)?,
         })
     })
 }
@@ -149,8 +211,10 @@ pub(crate) fn event(row: &Row<'_>) -> Result<Event, Failure> {
                 id: cells.optional(|value| text(value)?.parse().ok())?,
             },
             at: cells.take(moment)?,
-            subject_ids: cells.take(|value| serde_json::from_str(text(value)?).ok())?,
-            data: cells.take(|value| serde_json::from_str(text(value)?).ok())?,
+            subject_ids: cells.take(json)?,
+            data: cells.take(json)?,
+            request_id: cells.optional(|value| RequestId::parse(text(value)?))?,
+            reason: cells.optional(|value| Reason::parse(text(value)?))?,
             org_id: cells.optional(id)?,
             revision: cells.optional(count)?,
         })
@@ -168,6 +232,14 @@ pub(crate) fn holding(row: &Row<'_>) -> Result<(Slug, OrgId), Failure> {
 /// A user, and the revision of their row if there is one.
 pub(crate) fn other_owner(row: &Row<'_>) -> Result<OtherOwner, Failure> {
     reading::<UserId, _>("membership", row, |cells| Ok(OtherOwner { usr_id: cells.take(id)?, revision: cells.optional(count)? }))
+}
+
+/// What an organization's liveness hangs on: those above it, and its own status.
+pub(crate) fn line(row: &Row<'_>) -> Result<(Vec<OrgId>, OrgStatus), Failure> {
+    reading::<OrgId, _>("organization", row, |cells| {
+        let _: OrgId = cells.take(id)?;
+        Ok((cells.take(ids)?, cells.take(|value| OrgStatus::parse(text(value)?))?))
+    })
 }
 
 /// An id that stands alone.
@@ -210,16 +282,34 @@ mod tests {
     #[test]
     fn well_formed_rows_are_read() {
         assert_eq!(read(user, "#, 'active', NULL, 3, 0, 1").unwrap().revision, 3);
-        let org = read(org, &format!("#, #, X'{HEX}{HEX}', 'suspended', 'Acme', 'acme', 1, 0, 7, 0, 1")).unwrap();
+        let org =
+            read(org, &format!("#, #, X'{HEX}{HEX}', 'suspended', 'Acme', 'acme', 1, 0, 7, 0, 1, 5, 'x', '{{\"k\":[0.1]}}'")).unwrap();
         assert_eq!((org.ancestors.len(), org.cascade_permissions, org.inherit_permissions), (2, true, false));
+        assert_eq!((org.seat_limit, org.external_id.is_some(), org.metadata.is_empty()), (Some(5), true, false));
         let role = format!("X'{}'", Role::Guest.id().as_uuid().simple());
-        let mem = read(membership, &format!("#, #, #, {role}, 'revoked', NULL, NULL, #, 5, 0, 1")).unwrap();
+        let mem = read(membership, &format!("#, #, #, {role}, 'revoked', NULL, NULL, #, 5, 0, 1, '{{}}'")).unwrap();
         assert_eq!((mem.role, mem.expires_at), (Role::Guest, Timestamp::from_micros(5).ok()));
         let event = read(
             event,
-            &format!("#, 'user.created', 'user', 'usr_{HEX}', 0, '[\"usr_{HEX}\"]', '{{\"before\":{{}},\"after\":{{}}}}', NULL, NULL"),
-        );
-        assert_eq!(event.unwrap().subject_ids.len(), 1);
+            &format!(
+                "#, 'user.created', 'user', 'usr_{HEX}', 0, '[\"usr_{HEX}\"]', '{{\"before\":{{}},\"after\":{{}}}}', 'r', NULL, NULL, NULL"
+            ),
+        )
+        .unwrap();
+        assert_eq!((event.subject_ids.len(), event.request_id.is_some(), event.reason), (1, true, None));
+        let promise = r#"[{"relation":"viewer","object_type":"doc","object_id":"0196f3c2-1b7a-7c3d-9e4f-5a6b7c8d9e0f"}]"#;
+        let inv = read(invitation, &format!("#, #, 'a@b', {role}, 'accepted', '{promise}', #, #, 0, 1, 2, #, 1")).unwrap();
+        assert_eq!((inv.pre_tuples.len(), inv.terminal_at.is_some(), inv.role), (1, true, Role::Guest));
+        let tuple = read(tuple, "#, 'usr', #, 'viewer', 'doc', #, NULL, 0, NULL, NULL").unwrap();
+        assert_eq!((tuple.key.subject.as_user().is_some(), tuple.org_id), (true, None));
+    }
+
+    #[test]
+    fn numbers_are_read_back_as_they_were_written() {
+        let numbers = [31.245_270_191_439_438, 121.487_919_511_619_45, 0.1, -2.0, 5e-324].map(tenantry_core::json::Value::Float);
+        let text = serde_json::to_string(&numbers).unwrap();
+        let back: Vec<tenantry_core::json::Value> = json(ValueRef::Text(text.as_bytes())).unwrap();
+        assert_eq!(back, numbers);
     }
 
     #[test]
@@ -248,20 +338,52 @@ mod tests {
     fn every_table_tells_its_name() {
         let (org_id, mem_id, aud_id) = (format!("org_{HEX}"), format!("mem_{HEX}"), format!("aud_{HEX}"));
         for values in [
-            "#, NULL, X'00', 'active', NULL, NULL, 1, 1, 0, 0, 0",
-            "#, NULL, X'', 'active', NULL, 'No Slug', 1, 1, 0, 0, 0",
-            "#, NULL, X'', 'active', NULL, NULL, 2, 1, 0, 0, 0",
-            "#, X'00', X'', 'active', NULL, NULL, 1, 1, 0, 0, 0",
+            "#, NULL, X'00', 'active', NULL, NULL, 1, 1, 0, 0, 0, NULL, NULL, '{}'",
+            "#, NULL, X'', 'active', NULL, 'No Slug', 1, 1, 0, 0, 0, NULL, NULL, '{}'",
+            "#, NULL, X'', 'active', NULL, NULL, 2, 1, 0, 0, 0, NULL, NULL, '{}'",
+            "#, X'00', X'', 'active', NULL, NULL, 1, 1, 0, 0, 0, NULL, NULL, '{}'",
+            "#, NULL, X'', 'active', NULL, NULL, 1, 1, 0, 0, 0, -1, NULL, '{}'",
+            "#, NULL, X'', 'active', NULL, NULL, 1, 1, 0, 0, 0, 4294967296, NULL, '{}'",
+            "#, NULL, X'', 'active', NULL, NULL, 1, 1, 0, 0, 0, NULL, '', '{}'",
+            "#, NULL, X'', 'active', NULL, NULL, 1, 1, 0, 0, 0, NULL, NULL, '[]'",
+            "#, NULL, X'', 'active', NULL, NULL, 1, 1, 0, 0, 0, NULL, NULL, NULL",
         ] {
             damaged(values, org, "organization", &org_id);
         }
-        damaged("#, #, #, #, 'active', NULL, NULL, NULL, NULL, 0, 0", membership, "membership", &mem_id);
+        damaged("#, #, #, #, 'active', NULL, NULL, NULL, NULL, 0, 0, '{}'", membership, "membership", &mem_id);
+        let role = format!("X'{}'", Role::Guest.id().as_uuid().simple());
+        damaged(&format!("#, #, #, {role}, 'active', NULL, NULL, NULL, NULL, 0, 0, '{{'"), membership, "membership", &mem_id);
         for values in [
-            "#, 'user.eaten', 'system', NULL, 0, '[]', '{\"before\":{},\"after\":{}}', NULL, NULL",
-            "#, 'user.created', 'nobody', NULL, 0, '[]', '{\"before\":{},\"after\":{}}', NULL, NULL",
-            "#, 'user.created', 'user', 'me', 0, '[]', '{\"before\":{},\"after\":{}}', NULL, NULL",
-            "#, 'user.created', 'system', NULL, 0, '[', '{\"before\":{},\"after\":{}}', NULL, NULL",
-            "#, 'user.created', 'system', NULL, 0, '[]', '{}', NULL, NULL",
+            "#, #, '', ROLE, 'pending', '[]', #, NULL, 0, 1, NULL, NULL",
+            "#, #, 'a', #, 'pending', '[]', #, NULL, 0, 1, NULL, NULL",
+            "#, #, 'a', ROLE, 'open', '[]', #, NULL, 0, 1, NULL, NULL",
+            "#, #, 'a', ROLE, 'pending', '{}', #, NULL, 0, 1, NULL, NULL",
+            "#, #, 'a', ROLE, 'pending', '[{}]', #, NULL, 0, 1, NULL, NULL",
+            "#, #, 'a', ROLE, 'pending', '[]', NULL, NULL, 0, 1, NULL, NULL",
+            "#, #, 'a', ROLE, 'pending', '[]', #, NULL, 0, NULL, NULL, NULL",
+        ] {
+            damaged(&values.replace("ROLE", &role), invitation, "invitation", &format!("inv_{HEX}"));
+        }
+        for values in [
+            "#, 'u', #, 'viewer', 'doc', #, NULL, 0, NULL, NULL",
+            "#, 'Usr', #, 'viewer', 'doc', #, NULL, 0, NULL, NULL",
+            "#, 'usr', zeroblob(16), 'viewer', 'doc', #, NULL, 0, NULL, NULL",
+            "#, 'usr', X'ffffffffffffffffffffffffffffffff', 'viewer', 'doc', #, NULL, 0, NULL, NULL",
+            "#, 'usr', X'00', 'viewer', 'doc', #, NULL, 0, NULL, NULL",
+            "#, 'usr', #, 'v', 'doc', #, NULL, 0, NULL, NULL",
+            "#, 'usr', #, 'viewer', 'doc', #, X'', 0, NULL, NULL",
+            "#, 'usr', #, 'viewer', 'doc', #, NULL, 0, NULL, -1",
+        ] {
+            damaged(values, tuple, "tuple", &format!("tup_{HEX}"));
+        }
+        for values in [
+            "#, 'user.eaten', 'system', NULL, 0, '[]', '{\"before\":{},\"after\":{}}', NULL, NULL, NULL, NULL",
+            "#, 'user.created', 'nobody', NULL, 0, '[]', '{\"before\":{},\"after\":{}}', NULL, NULL, NULL, NULL",
+            "#, 'user.created', 'user', 'me', 0, '[]', '{\"before\":{},\"after\":{}}', NULL, NULL, NULL, NULL",
+            "#, 'user.created', 'system', NULL, 0, '[', '{\"before\":{},\"after\":{}}', NULL, NULL, NULL, NULL",
+            "#, 'user.created', 'system', NULL, 0, '[]', '{}', NULL, NULL, NULL, NULL",
+            "#, 'user.created', 'system', NULL, 0, '[]', '{\"before\":{},\"after\":{}}', '', NULL, NULL, NULL",
+            "#, 'user.created', 'system', NULL, 0, '[]', '{\"before\":{},\"after\":{}}', NULL, '', NULL, NULL",
         ] {
             damaged(values, event, "event", &aud_id);
         }

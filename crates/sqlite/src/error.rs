@@ -93,9 +93,18 @@ pub(crate) fn unique_key(error: &rusqlite::Error, prefix: &str) -> Option<Unique
     match columns.replace(prefix, "").as_str() {
         "organization_slug.slug" => Some(UniqueKey::OrgSlug),
         "membership.org_id, membership.usr_id" => Some(UniqueKey::CurrentMembership),
-        "user_account.id" | "organization.id" | "membership.id" | "membership.org_id, membership.id" | "event.id" | "store_event.id" => {
-            Some(UniqueKey::Id)
-        }
+        "invitation.org_id, invitation.identifier" => Some(UniqueKey::PendingInvitation),
+        // One over an expression is told by its own name.
+        "index 'tuple_key'" => Some(UniqueKey::Tuple),
+        "user_account.id"
+        | "organization.id"
+        | "membership.id"
+        | "membership.org_id, membership.id"
+        | "invitation.id"
+        | "invitation.org_id, invitation.id"
+        | "tuple.id"
+        | "event.id"
+        | "store_event.id" => Some(UniqueKey::Id),
         _ => None,
     }
 }
@@ -154,7 +163,11 @@ mod tests {
         assert_eq!(unique("p_organization_slug.slug"), Some(UniqueKey::OrgSlug));
         assert_eq!(unique("p_membership.org_id, p_membership.usr_id"), Some(UniqueKey::CurrentMembership));
         assert_eq!(unique("p_membership.id"), Some(UniqueKey::Id));
+        assert_eq!(unique("p_invitation.org_id, p_invitation.identifier"), Some(UniqueKey::PendingInvitation));
+        assert_eq!(unique("index 'p_tuple_key'"), Some(UniqueKey::Tuple));
+        assert_eq!(unique("index 'p_other'"), None);
         assert_eq!(unique("p_event.org_id, p_event.revision"), None);
+        assert_eq!(unique("p_event.position"), None);
         assert_eq!(unique("customer.id"), None);
         assert_eq!(constraint(ffi::SQLITE_CONSTRAINT_FOREIGNKEY, "FOREIGN KEY constraint failed"), None);
         assert_eq!(constraint(ffi::SQLITE_CONSTRAINT_CHECK, "CHECK constraint failed: p_organization_slug.slug"), None);

@@ -23,6 +23,8 @@
 
 #![allow(clippy::doc_markdown, reason = "SQLite is a name, not an item")]
 
+#[cfg(test)]
+mod agreement;
 mod apply;
 mod codec;
 mod error;
@@ -35,6 +37,7 @@ mod readers;
 mod samples;
 mod session;
 mod statements;
+mod tuples;
 mod writer;
 
 use std::convert::Infallible;
@@ -44,8 +47,8 @@ use std::thread;
 use std::time::Duration;
 
 use tenantry_core::{
-    Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId,
-    OrgQuery, Organization, User, UserId,
+    Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Inquiry, Invitation, InvitationQuery, Job, Membership,
+    MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Standing, Tuple, TupleQuery, User, UserId,
 };
 use tokio::sync::mpsc;
 
@@ -170,6 +173,22 @@ impl Backend for Sqlite {
 
     async fn events(&self, query: EventQuery) -> Result<Option<Vec<Event>>, BackendError> {
         self.read(move |db| list::events(db, &query)).await
+    }
+
+    async fn invitations(&self, query: InvitationQuery) -> Result<Option<Vec<Invitation>>, BackendError> {
+        self.read(move |db| list::invitations(db, &query)).await
+    }
+
+    async fn tuples(&self, query: TupleQuery) -> Result<Vec<Tuple>, BackendError> {
+        self.read(move |db| tuples::tuples(db, &query)).await
+    }
+
+    async fn standings(&self, usr: UserId, orgs: Vec<OrgId>) -> Result<Vec<Standing>, BackendError> {
+        self.read(move |db| list::standings(db, usr, &orgs)).await
+    }
+
+    async fn inquire<Q: Inquiry>(&self, inquiry: Q) -> Result<Q, BackendError> {
+        self.read(|db| tuples::inquire(db, inquiry)).await
     }
 
     async fn dump(&self) -> Result<Dump, BackendError> {

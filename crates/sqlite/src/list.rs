@@ -1,14 +1,18 @@
 //! What reads answer, defined by `tenantry_core::State`.
 
-use rusqlite::params;
+use rusqlite::{ToSql, params};
 use tenantry_core::{
-    Dump, Event, EventQuery, Expiry, Id, Membership, MembershipFilter, MembershipId, MembershipQuery, OrgId, OrgQuery, OrgStatus,
-    Organization, User, UserId, Window,
+    Dump, Event, EventQuery, Expiry, Id, Invitation, InvitationFilter, InvitationId, InvitationQuery, InvitationStatus, Membership,
+    MembershipFilter, MembershipId, MembershipQuery, OrgId, OrgQuery, OrgStatus, Organization, Standing, User, UserId, Window, are_live,
 };
 
 use crate::codec::{self, bytes, integer};
 use crate::error::Failure;
 use crate::session::Session;
+
+pub(crate) fn user(db: &Session, id: UserId) -> Result<Option<User>, Failure> {
+    db.first(&db.sql.user_by_id, [bytes(&id)], codec::user)
+}
 
 pub(crate) fn org(db: &Session, id: OrgId) -> Result<Option<Organization>, Failure> {
     db.first(&db.sql.org_by_id, [bytes(&id)], codec::org)
@@ -34,8 +38,35 @@ pub(crate) fn path(db: &Session, id: OrgId) -> Result<Vec<Organization>, Failure
     Ok(path)
 }
 
+/// Whether the organization and all above it are active: what [`path`] would tell, without reading what else they hold.
+pub(crate) fn is_live(db: &Session, id: OrgId) -> Result<bool, Failure> {
+    let line = |id: OrgId| db.first(&db.sql.org_line, [bytes(&id)], codec::line);
+    let Some((ancestors, status)) = line(id)? else { return Ok(false) };
+    let mut statuses = vec![status];
+    for id in ancestors {
+        statuses.extend(line(id)?.map(|(_, status)| status));
+    }
+    Ok(are_live(statuses))
+}
+
+/// A user's place in an organization; the user's own row is looked up once for several.
+fn place(db: &Session, row: Option<User>, usr: UserId, org: OrgId) -> Result<Standing, Failure> {
+    Ok(Standing { user: row, membership: current(db, org, usr)?, org_live: is_live(db, org)? })
+}
+
+pub(crate) fn standing(db: &Session, usr: UserId, org: OrgId) -> Result<Standing, Failure> {
+    place(db, user(db, usr)?, usr, org)
+}
+
+pub(crate) fn standings(db: &Session, usr: UserId, orgs: &[OrgId]) -> Result<Vec<Standing>, Failure> {
+    db.at_one_moment(|| {
+        let row = user(db, usr)?;
+        orgs.iter().map(|org| place(db, row.clone(), usr, *org)).collect()
+    })
+}
+
 pub(crate) fn users(db: &Session, ids: Vec<UserId>) -> Result<Vec<User>, Failure> {
-    each(db, ids, |id| db.first(&db.sql.user_by_id, [bytes(&id)], codec::user))
+    each(db, ids, |id| user(db, id))
 }
 
 pub(crate) fn orgs(db: &Session, query: OrgQuery) -> Result<Option<Vec<Organization>>, Failure> {
@@ -63,6 +94,18 @@ pub(crate) fn memberships(db: &Session, query: MembershipQuery) -> Result<Option
     }
 }
 
+pub(crate) fn invitations(db: &Session, query: &InvitationQuery) -> Result<Option<Vec<Invitation>>, Failure> {
+    match query {
+        InvitationQuery::Id(id) => db.rows(&db.sql.invitation_by_id, [bytes(id)], codec::invitation).map(Some),
+        InvitationQuery::OfOrg { org, filter, window } => {
+            of_org(db, *org, || offers(db, &db.sql.invitations_of_org, &bytes(org), *filter, *window))
+        }
+        InvitationQuery::For { identifier, filter, window } => {
+            offers(db, &db.sql.invitations_for, &identifier.as_str(), *filter, *window).map(Some)
+        }
+    }
+}
+
 pub(crate) fn count_members(db: &Session, org: OrgId, filter: Option<MembershipFilter>) -> Result<Option<u64>, Failure> {
     let (status, after, not_after) = predicate(filter);
     of_org(db, org, || {
@@ -78,6 +121,13 @@ pub(crate) fn events(db: &Session, query: &EventQuery) -> Result<Option<Vec<Even
             of_org(db, org, || db.rows(&db.sql.events_of_org, params![bytes(&org), integer(after), fetch], codec::event))
         }
         EventQuery::Id(id) => db.rows(&db.sql.event_by_id, [bytes(&id)], codec::event).map(Some),
+        EventQuery::All { after, fetch } => db.at_one_moment(|| {
+            let position = match after {
+                Some(id) => db.first(&db.sql.event_position, [bytes(&id)], |row| codec::only_count("event", row))?,
+                None => Some(0),
+            };
+            position.map(|position| db.rows(&db.sql.all_events, params![integer(position), fetch], codec::event)).transpose()
+        }),
     }
 }
 
@@ -85,13 +135,17 @@ pub(crate) fn dump(db: &Session) -> Result<Dump, Failure> {
     db.at_one_moment(|| {
         let mut events = db.rows(&db.sql.dump_events, [], codec::event)?;
         events.extend(db.rows(&db.sql.dump_store_events, [], codec::event)?);
-        Ok(Dump::new(
-            db.rows(&db.sql.dump_users, [], codec::user)?,
-            db.rows(&db.sql.dump_orgs, [], codec::org)?,
-            db.rows(&db.sql.dump_slugs, [], codec::holding)?,
-            db.rows(&db.sql.dump_memberships, [], codec::membership)?,
+        let dump = Dump {
+            users: db.rows(&db.sql.dump_users, [], codec::user)?,
+            organizations: db.rows(&db.sql.dump_orgs, [], codec::org)?,
+            slugs: db.rows(&db.sql.dump_slugs, [], codec::holding)?,
+            memberships: db.rows(&db.sql.dump_memberships, [], codec::membership)?,
+            invitations: db.rows(&db.sql.dump_invitations, [], codec::invitation)?,
+            tuples: db.rows(&db.sql.dump_tuples, [], codec::tuple)?,
             events,
-        ))
+            ..Dump::default()
+        };
+        Ok(dump.sorted())
     })
 }
 
@@ -131,19 +185,37 @@ fn part(
     db.rows(sql, params![bytes(owner), status, after, not_after, behind(window), window.fetch], codec::membership)
 }
 
+/// A part of the invitations of an organization or for an identifier.
+fn offers(
+    db: &Session,
+    sql: &str,
+    owner: &dyn ToSql,
+    filter: Option<InvitationFilter>,
+    window: Window<InvitationId>,
+) -> Result<Vec<Invitation>, Failure> {
+    let InvitationFilter { pending, stored } = filter.unwrap_or(InvitationFilter { pending: None, stored: None });
+    let (after, not_after) = end(pending);
+    let bound = params![owner, after, not_after, stored.map(InvitationStatus::as_str), filter.is_none(), behind(window), window.fetch];
+    db.rows(sql, bound, codec::invitation)
+}
+
 /// The id behind which a list starts; the empty blob is below every id.
-fn behind<I: Id>(window: Window<I>) -> Vec<u8> {
+pub(crate) fn behind<I: Id>(window: Window<I>) -> Vec<u8> {
     window.after.map_or_else(Vec::new, |id| bytes(&id).to_vec())
 }
 
-/// The stored status, the moment behind which the end must lie, and the moment that it must not lie behind.
+/// The stored status, and how the end must lie.
 fn predicate(filter: Option<MembershipFilter>) -> (Option<&'static str>, Option<i64>, Option<i64>) {
-    match filter {
-        None => (None, None, None),
-        Some(MembershipFilter { stored, expiry }) => match expiry {
-            None => (Some(stored.as_str()), None, None),
-            Some(Expiry::After(now)) => (Some(stored.as_str()), Some(now.as_micros()), None),
-            Some(Expiry::NotAfter(now)) => (Some(stored.as_str()), None, Some(now.as_micros())),
-        },
+    let Some(MembershipFilter { stored, expiry }) = filter else { return (None, None, None) };
+    let (after, not_after) = end(expiry);
+    (Some(stored.as_str()), after, not_after)
+}
+
+/// The moment behind which an end must lie, and the moment that it must not lie behind.
+fn end(expiry: Option<Expiry>) -> (Option<i64>, Option<i64>) {
+    match expiry {
+        None => (None, None),
+        Some(Expiry::After(now)) => (Some(now.as_micros()), None),
+        Some(Expiry::NotAfter(now)) => (None, Some(now.as_micros())),
     }
 }

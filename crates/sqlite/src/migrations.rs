@@ -9,8 +9,10 @@ use crate::session::Session;
 use crate::statements::render;
 
 /// Every migration of this store, in order.
-pub(crate) const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "foundation", sql: include_str!("../migrations/0001_foundation.sql") }];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "foundation", sql: include_str!("../migrations/0001_foundation.sql") },
+    Migration { version: 2, name: "offers", sql: include_str!("../migrations/0002_offers.sql") },
+];
 
 /// What a file that belongs to us alone says of itself in its header: `Tnty`.
 const APPLICATION_ID: i32 = 0x546e_7479;

@@ -1,8 +1,9 @@
 //! Rows for tests, numbered.
 
 use tenantry_core::{
-    Actor, Change, Event, EventData, EventType, Id, Membership, MembershipStatus, OrgId, OrgStatus, Organization, Plan, Role, Timestamp,
-    User, UserStatus,
+    Actor, Change, EntityRef, Event, EventData, EventType, Id, Identifier, Invitation, InvitationStatus, Membership, MembershipStatus,
+    Metadata, ObjectType, OrgId, OrgStatus, Organization, Plan, Reason, Relation, RequestId, Role, Timestamp, Tuple, TupleKey, User,
+    UserStatus,
 };
 use uuid::Uuid;
 
@@ -25,6 +26,9 @@ pub(crate) fn org(n: u32) -> Organization {
         slug: None,
         cascade_permissions: true,
         inherit_permissions: true,
+        seat_limit: None,
+        external_id: None,
+        metadata: Metadata::default(),
         revision: 1,
         created_at: AT,
         updated_at: AT,
@@ -43,9 +47,52 @@ pub(crate) fn membership(n: u32, org: u32, usr: u32) -> Membership {
         invited_by: None,
         removed_by: None,
         expires_at: None,
+        metadata: Metadata::default(),
         created_at: AT,
         updated_at: AT,
     }
+}
+
+/// One that is pending for ten seconds.
+pub(crate) fn invitation(n: u32, org: u32, identifier: &str) -> Invitation {
+    Invitation {
+        id: id(n),
+        org_id: id(org),
+        identifier: Identifier::parse(identifier).unwrap(),
+        role: Role::Member,
+        status: InvitationStatus::Pending,
+        pre_tuples: Vec::new(),
+        invited_by: id(1),
+        invited_user_id: None,
+        created_at: AT,
+        expires_at: moment(10),
+        terminal_at: None,
+        terminal_by: None,
+        judged: false,
+    }
+}
+
+/// Something of this type.
+pub(crate) fn entity(kind: &str, n: u32) -> EntityRef {
+    EntityRef { kind: ObjectType::parse(kind).unwrap(), id: id::<OrgId>(n).as_uuid() }
+}
+
+pub(crate) fn key(subject: EntityRef, relation: &str, object: EntityRef) -> TupleKey {
+    TupleKey { subject, relation: Relation::parse(relation).unwrap(), object }
+}
+
+pub(crate) fn tuple(n: u32, org: Option<u32>, key: TupleKey) -> Tuple {
+    Tuple { id: id(n), key, org_id: org.map(id), created_at: AT, created_by: None, expires_at: None }
+}
+
+/// So many seconds behind the first moment that there is.
+pub(crate) fn moment(seconds: u32) -> Timestamp {
+    AT.plus_seconds(seconds.into())
+}
+
+/// An object with a number that has no short form, and one that looks like a whole one.
+pub(crate) fn metadata(text: &str) -> Metadata {
+    serde_json::from_str(&format!(r#"{{"n":[0.1,2.0,-1e-300,{{"text":"{text}"}}]}}"#)).unwrap()
 }
 
 /// An event, of an organization with the revision that it makes there, or of none.
@@ -59,6 +106,8 @@ pub(crate) fn event(n: u32, place: Option<(u32, u64)>) -> Event {
         at: AT,
         subject_ids: Vec::new(),
         data: EventData::default(),
+        request_id: RequestId::parse(&format!("req-{n}")).filter(|_| n.is_multiple_of(2)),
+        reason: Reason::parse("because").filter(|_| n.is_multiple_of(3)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A connection with the statements that run on it.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,13 +82,29 @@ impl Session {
 
     /// Every row.
     pub(crate) fn rows<T>(&self, sql: &str, params: impl Params, read: impl Fn(&Row<'_>) -> Result<T, Failure>) -> Result<Vec<T>, Failure> {
+        let mut found = Vec::new();
+        self.walk(sql, params, |row| {
+            found.push(read(row)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
+    /// One row after the other, for as long as they are wanted. Other statements may run in between.
+    pub(crate) fn walk(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut meet: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<(), Failure> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params)?;
-        let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push(read(row)?);
+            if meet(row)?.is_break() {
+                break;
+            }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// The answer to a yes or no.

@@ -125,7 +125,8 @@ fn attempt(session: &Session, tasks: &mut [Box<dyn Task>]) -> Result<Vec<Result<
 /// Load, decide, write; what was written is taken back when that fails.
 fn perform(session: &Session, job: &mut dyn Job) -> Result<(), Error> {
     let driver = |error| session.explain(Failure::Driver(error));
-    let seen = load(session, job.spec()).map_err(|failure| session.explain(failure))?;
+    // The attempt's moment is taken under the lock.
+    let seen = load(session, job.begin()).map_err(|failure| session.explain(failure))?;
     let plan = job.decide(&seen)?;
     if plan.is_empty() {
         return Ok(());
@@ -157,7 +158,7 @@ mod tests {
     use std::time::Duration;
 
     use rusqlite::OpenFlags;
-    use tenantry_core::{Change, LoadSpec, Organization, Plan, Slug, Snapshot};
+    use tenantry_core::{Change, Load, LoadSpec, Organization, Plan, Slug, Snapshot, Timestamp};
 
     use super::*;
     use crate::error::Place;
@@ -168,15 +169,25 @@ mod tests {
     type Decide = Box<dyn FnMut(&Snapshot) -> Result<Plan, Error> + Send>;
 
     /// A job that loads organization 1 and decides as it is told.
-    struct Script(LoadSpec, Decide);
+    struct Script {
+        spec: LoadSpec,
+        decide: Decide,
+        begun: bool,
+    }
 
     impl Job for Script {
         fn spec(&self) -> &LoadSpec {
-            &self.0
+            &self.spec
+        }
+
+        fn begin(&mut self) -> Load<'_> {
+            self.begun = true;
+            Load { spec: &self.spec, actor: None, at: Timestamp::MIN }
         }
 
         fn decide(&mut self, seen: &Snapshot) -> Result<Plan, Error> {
-            (self.1)(seen)
+            assert!(std::mem::take(&mut self.begun), "each attempt has a moment of its own");
+            (self.decide)(seen)
         }
     }
 
@@ -185,7 +196,7 @@ mod tests {
     fn job(decide: impl FnMut(&Snapshot) -> Result<Plan, Error> + Send + 'static) -> (Box<dyn Task>, Answer) {
         let (reply, answer) = oneshot::channel();
         let spec = LoadSpec::Org { org: id(1), slug: None };
-        (Box::new(Waiting { job: Script(spec, Box::new(decide)), reply }), answer)
+        (Box::new(Waiting { job: Script { spec, decide: Box::new(decide), begun: false }, reply }), answer)
     }
 
     fn adds_user(n: u32) -> (Box<dyn Task>, Answer) {

@@ -2,7 +2,7 @@
 
 mod support;
 
-use tenantry_core::{CreateOrg, CreateUser, Import, ImportRow, ImportUser, Inspect, TenancyStore, UserStatus};
+use tenantry_core::{CreateOrg, CreateUser, Import, ImportRow, ImportUser, Inspect, TenancyStore};
 use tenantry_sqlite::Options;
 
 const FULL: &str = "the disk that holds the database is full; free space and repeat";
@@ -37,11 +37,8 @@ async fn small_calls_succeed_until_the_disk_is_full_and_again_when_it_is_not() {
 async fn an_import_without_room_leaves_nothing() {
     let store = Options::new().max_pages(60).open_in_memory().unwrap();
     let user = |n: u64| ImportUser {
-        id: format!("usr_0196f3c21b7a7c3d9e4f{n:012x}").parse().unwrap(),
-        status: UserStatus::Active,
         display_name: Some("n".repeat(200)),
-        created_at: None,
-        updated_at: None,
+        ..ImportUser::new(format!("usr_0196f3c21b7a7c3d9e4f{n:012x}").parse().unwrap())
     };
     let rows = (1..2_000).map(|n| (n, ImportRow::User(user(n)))).collect();
     let error = store.import(Import::new(rows)).await.unwrap_err();

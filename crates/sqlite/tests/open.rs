@@ -11,7 +11,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tenantry_core::{BackendError, CreateOrg, CreateUser, Inspect, TenancyStore};
+use tenantry_core::migration::{self, Migration};
+use tenantry_core::{
+    BackendError, CreateOrg, CreateUser, Event, EventId, Id, Inspect, ListAllChanges, ListChanges, OrgId, Page, Role, Sources, TenancyStore,
+};
 use tenantry_sqlite::{Options, SqliteStore, open, status};
 
 fn options() -> Options {
@@ -49,12 +52,12 @@ async fn a_new_file_is_made_and_is_alone_when_the_store_is_gone() {
     let raw = Connection::open(&path).unwrap();
     let pragma = |name| raw.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(pragma("application_id"), 0x546e_7479);
-    let applied: (i64, String, i64) = raw
-        .query_row("SELECT version, name, applied_at FROM tenantry_schema_migrations", [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    let applied: String = raw
+        .query_row("SELECT group_concat(version || ' ' || name, ', ' ORDER BY version) FROM tenantry_schema_migrations", [], |row| {
+            row.get(0)
         })
         .unwrap();
-    assert_eq!((applied.0, applied.1.as_str()), (1, "foundation"));
+    assert_eq!(applied, "1 foundation, 2 offers");
     drop(raw);
     let store = open(&path).unwrap();
     assert_eq!(store.get_user(made.id).await.unwrap(), made);
@@ -66,8 +69,10 @@ fn the_moment_of_a_migration_comes_from_the_injected_clock() {
     let path = folder.path().join("a.db");
     drop(Options::new().sources(support::sources(1).0).open(&path).unwrap());
     let raw = Connection::open(&path).unwrap();
-    let at: i64 = raw.query_row("SELECT applied_at FROM tenantry_schema_migrations", [], |row| row.get(0)).unwrap();
-    assert_eq!(at, 1_767_225_600_000_000);
+    let at = |edge: &str| -> i64 {
+        raw.query_row(&format!("SELECT {edge}(applied_at) FROM tenantry_schema_migrations"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((at("min"), at("max")), (1_767_225_600_000_000, 1_767_225_600_000_000));
 }
 
 #[test]
@@ -151,10 +156,10 @@ fn a_newer_schema_and_a_changed_one_are_refused() {
     let path = folder.path().join("a.db");
     drop(open(&path).unwrap());
     let raw = Connection::open(&path).unwrap();
-    raw.execute("INSERT INTO tenantry_schema_migrations VALUES (2, 'later', 'x', 0)", []).unwrap();
-    refused(open(&path), "backend.schema", &["schema version 2", "newer version of the program"]);
+    raw.execute("INSERT INTO tenantry_schema_migrations VALUES (3, 'later', 'x', 0)", []).unwrap();
+    refused(open(&path), "backend.schema", &["schema version 3", "newer version of the program"]);
     assert_eq!(status(&path).unwrap_err().code(), "backend.schema");
-    raw.execute_batch("DELETE FROM tenantry_schema_migrations WHERE version = 2; UPDATE tenantry_schema_migrations SET checksum = '0'")
+    raw.execute_batch("DELETE FROM tenantry_schema_migrations WHERE version = 3; UPDATE tenantry_schema_migrations SET checksum = '0'")
         .unwrap();
     refused(open(&path), "backend.schema", &["`foundation`"]);
 }
@@ -230,14 +235,14 @@ fn looking_changes_nothing_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     let looked = status(&path).unwrap();
-    assert_eq!((looked.found, looked.wanted, looked.pending.len()), (0, 1, 1));
+    assert_eq!((looked.found, looked.wanted, looked.pending.len()), (0, 2, 2));
     assert!(names(folder.path()).is_empty(), "a file that is not there is not made");
     assert_eq!(status(folder.path()).unwrap_err().code(), "backend.unavailable");
 
     drop(open(&path).unwrap());
     let before = fs::read(&path).unwrap();
     let looked = status(&path).unwrap();
-    assert_eq!((looked.found, looked.wanted, looked.pending.len()), (1, 1, 0));
+    assert_eq!((looked.found, looked.wanted, looked.pending.len()), (2, 2, 0));
     assert_eq!(fs::read(&path).unwrap(), before);
     assert_eq!(names(folder.path()), ["a.db"]);
     fs::write(folder.path().join("empty.db"), "").unwrap();
@@ -268,6 +273,96 @@ fn processes_and_threads_that_make_the_file_at_once_all_succeed() {
         }
         let raw = Connection::open(&path).unwrap();
         let applied: i64 = raw.query_row("SELECT count(*) FROM tenantry_schema_migrations", [], |row| row.get(0)).unwrap();
-        assert_eq!(applied, 1);
+        assert_eq!(applied, 2);
     }
+}
+
+/// A file as version 1 left it: one user, two organizations, one of them below the other, and their events, whose ids do not rise
+/// with the revisions.
+fn old(path: &Path) -> Connection {
+    const FOUNDATION: &str = include_str!("../migrations/0001_foundation.sql");
+    let owner = Role::Owner.id().as_uuid().simple().to_string();
+    let raw = Connection::open(path).unwrap();
+    let rendered = migration::render(FOUNDATION, "tenantry_").replace("{owner}", &format!("X'{owner}'"));
+    raw.execute_batch(&rendered).unwrap();
+    let made = Migration { version: 1, name: "foundation", sql: FOUNDATION };
+    raw.execute("INSERT INTO tenantry_schema_migrations VALUES (1, 'foundation', ?1, 0)", [made.checksum()]).unwrap();
+    let mut rows = String::from(
+        "INSERT INTO tenantry_user_account VALUES ($01, 'active', 'Ada', 1, 0, 0);
+         INSERT INTO tenantry_organization VALUES ($0a, NULL, X'', 'active', 'Acme', 'acme', 'acme', 1, 1, 3, 0, 0);
+         INSERT INTO tenantry_organization VALUES ($0b, $0a, $0a, 'active', NULL, NULL, NULL, 1, 1, 2, 0, 0);
+         INSERT INTO tenantry_organization_slug VALUES ('acme', $0a);
+         INSERT INTO tenantry_membership VALUES ($0a, $1a, $01, OWNER, 'active', NULL, NULL, NULL, NULL, 0, 0);
+         INSERT INTO tenantry_membership VALUES ($0b, $1b, $01, OWNER, 'active', NULL, NULL, NULL, NULL, 0, 0);",
+    );
+    let event = |(org, revision, id): (&str, u32, &str)| {
+        let told = "'membership.added', 'system', NULL, 0, '[]', DATA";
+        format!("INSERT INTO tenantry_event VALUES (${org}, {revision}, ${id}, {told});")
+    };
+    rows.extend([("0a", 1, "23"), ("0a", 2, "21"), ("0a", 3, "26"), ("0b", 1, "24"), ("0b", 2, "22")].map(event));
+    let store_event = |id| format!("INSERT INTO tenantry_store_event VALUES (${id}, 'user.created', 'system', NULL, 0, '[]', DATA);");
+    rows.extend(["20", "25", "27"].map(store_event));
+    let mut parts = rows.split('$');
+    let first = parts.next().unwrap().to_owned();
+    let rows = parts.fold(first, |text, part| {
+        let (byte, rest) = part.split_at(2);
+        format!("{text}X'0196f3c21b7a7c3d9e4f5a6b7c8d9e{byte}'{rest}")
+    });
+    let rows = rows.replace("OWNER", &format!("X'{owner}'")).replace("DATA", r#"'{"before":{},"after":{}}'"#);
+    raw.execute_batch(&rows).unwrap();
+    raw
+}
+
+#[tokio::test]
+async fn a_file_of_version_1_is_brought_up_to_date_with_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let raw = old(&path);
+    assert_eq!((status(&path).unwrap().found, status(&path).unwrap().pending.len()), (1, 1));
+    let store = open(&path).unwrap();
+    assert!(status(&path).unwrap().pending.is_empty());
+
+    let feed = |page: Page<Event>| -> Vec<String> { page.data.iter().map(|event| event.id.to_string().split_off(34)).collect() };
+    let changes = store.changes_all(ListAllChanges::new()).await.unwrap();
+    // In the order of the ids, and those of one organization in the order of their revisions.
+    assert_eq!(feed(changes), ["20", "23", "21", "24", "22", "25", "26", "27"]);
+    let org: OrgId = "org_0196f3c21b7a7c3d9e4f5a6b7c8d9e0a".parse().unwrap();
+    assert_eq!(feed(store.changes(ListChanges::new(org)).await.unwrap()), ["23", "21", "26"]);
+    let rows = store.dump().await.unwrap();
+    assert_eq!((rows.users.len(), rows.organizations.len(), rows.memberships.len(), rows.events.len()), (1, 2, 2, 8));
+    assert_eq!((rows.slugs.len(), rows.invitations.len(), rows.tuples.len()), (1, 0, 0));
+    assert!(rows.organizations.iter().all(|org| org.metadata.is_empty() && org.seat_limit.is_none() && org.external_id.is_none()));
+    assert!(rows.memberships.iter().all(|mem| mem.metadata.is_empty()));
+    assert!(rows.events.iter().all(|event| event.request_id.is_none() && event.reason.is_none()));
+
+    // What comes stands behind what was there, although its id is below all of them.
+    let (sources, _) = Sources::deterministic("1971-01-01T00:00:00Z".parse().unwrap(), 1);
+    let early = Options::new().sources(sources).open(&path).unwrap();
+    let usr = early.create_user(CreateUser::new()).await.unwrap().user.id;
+    let last: EventId = "aud_0196f3c21b7a7c3d9e4f5a6b7c8d9e27".parse().unwrap();
+    let page = store.changes_all(ListAllChanges::new().after(last)).await.unwrap();
+    assert_eq!(page.data.iter().map(|event| (event.id < last, event.subject_ids[0])).collect::<Vec<_>>(), [(true, usr.any())]);
+
+    // Events are still only added, and with the place that a process of version 1 does not know of.
+    for (broken, why) in [
+        ("UPDATE tenantry_event SET reason = 'x'", "events are only added"),
+        ("DELETE FROM tenantry_store_event", "events are only added"),
+        (
+            "INSERT INTO tenantry_store_event (id, type, actor_type, at, subject_ids, data) VALUES (zeroblob(16), '', '', 0, '', '')",
+            "NOT NULL constraint failed",
+        ),
+    ] {
+        let error = raw.execute(broken, []).unwrap_err().to_string();
+        assert!(error.contains(why), "{broken}: {error}");
+    }
+    let check: String = raw.pragma_query_value(None, "integrity_check", |row| row.get(0)).unwrap();
+    let strays: i64 = raw.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
+    assert_eq!((check.as_str(), strays), ("ok", 0));
+    // It is the file that a new one is.
+    let schema = |raw: &Connection| -> Vec<String> {
+        let mut made = raw.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
+        made.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    drop(open(folder.path().join("new.db")).unwrap());
+    assert_eq!(schema(&raw), schema(&Connection::open(folder.path().join("new.db")).unwrap()));
 }

@@ -1,11 +1,13 @@
 //! The commands that read and change data: those that a line of a batch may hold.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
+use tenantry::json::Value;
 use tenantry::{EventId, MembershipId, MembershipStatus, OrgStatus, PageRequest, Timestamp, UserId};
 
+use super::invite::{InviteCommand, SweepArgs};
 use super::parse::{self, OrgRef};
+use super::rows::{ChangesArgs, ExportArgs, ImportArgs};
+use super::tuple::{CheckArgs, TupleCommand};
 
 /// The commands that read and change data.
 #[derive(Debug, Subcommand)]
@@ -19,7 +21,25 @@ pub(crate) enum DataCommand {
     /// The rows of users
     #[command(subcommand)]
     User(UserCommand),
-    /// Show what happened in an organization, oldest first
+    /// Invitations to organizations
+    #[command(subcommand)]
+    Invite(InviteCommand),
+    /// Who stands in which relation to what
+    #[command(subcommand)]
+    Tuple(TupleCommand),
+    /// Ask whether a user stands in a relation to an object: exit code 0 for yes, 1 for no
+    ///
+    /// Several relations, separated by commas, are asked in their order, and the first that holds is the answer. Rules are a
+    /// JSON file that says which relations follow from others, such as {"doc": {"owner": [{"type": "this"}], "editor":
+    /// [{"type": "computed_userset", "relation": "owner"}]}}.
+    #[command(
+        after_help = "Example:\n  tenantry check usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f viewer,editor \\\n    doc:0196f3c2-1b7a-7c3d-9e4f-5a6b7c8d9e1f"
+    )]
+    Check(CheckArgs),
+    /// Show what happened in an organization or in the whole store, oldest first
+    ///
+    /// With --all every event of the store is shown, as a line of its own; with --json each line is one JSON document. In a
+    /// batch --all is one page, as for an organization.
     #[command(after_help = "Example:\n  tenantry changes acme --after 10 --limit 5")]
     Changes(ChangesArgs),
     /// Show one event by its id: whether a command whose outcome was unknown took place
@@ -29,14 +49,25 @@ pub(crate) enum DataCommand {
         #[arg(value_name = "EVENT", value_parser = parse::id::<EventId>("event_id"))]
         event_id: EventId,
     },
-    /// Bring in users, organizations and memberships from a file, all of them or none
+    /// Bring rows in from a file, all of them or none
     ///
     /// Each line of the file is a JSON object: a row as the other commands show it with --json, with a field `type` that is
-    /// `user`, `organization` or `membership`. A parent stands before its children, an organization before its memberships.
-    /// The form of every line is checked first, and up to 20 wrong lines are listed; then everything is written in one
-    /// transaction. What is there already, with the same content, is passed over.
+    /// `user`, `organization`, `membership`, `invitation` or `tuple`. A parent stands before its children, an organization
+    /// before what belongs to it. The form of every line is checked first, and up to 20 wrong lines are listed; then
+    /// everything is written in one transaction. What is there already, with the same content, is passed over.
     #[command(after_help = "Example:\n  tenantry import examples/acme.jsonl")]
     Import(ImportArgs),
+    /// Write every row in the form that `import` reads
+    ///
+    /// Rows are those of one moment, and written as a reader sees them: what has expired by now says so. Events are not among
+    /// them. A file is replaced only when all is written.
+    #[command(after_help = "Example:\n  tenantry export backup.jsonl")]
+    Export(ExportArgs),
+    /// Clear away what has expired; no answer depends on it
+    ///
+    /// Stores the end of invitations that have expired, and takes expired tuples away, until nothing is left.
+    #[command(after_help = "Example:\n  tenantry sweep")]
+    Sweep(SweepArgs),
 }
 
 /// `org ...`.
@@ -145,6 +176,7 @@ impl Paging {
 
 /// `org update`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct UpdateOrgArgs {
     #[command(flatten)]
     pub(crate) org: OneOrg,
@@ -166,6 +198,21 @@ pub(crate) struct UpdateOrgArgs {
     /// Whether what is granted above is taken over here
     #[arg(long, value_name = "true|false", value_parser = parse::flag("inherit_permissions"))]
     pub(crate) inherit: Option<bool>,
+    /// The most active and suspended members that joining may lead to
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::whole_number("seat_limit"))]
+    pub(crate) seat_limit: Option<i64>,
+    /// Any number of members
+    #[arg(long, conflicts_with = "seat_limit")]
+    pub(crate) no_seat_limit: bool,
+    /// The id in another system, 1 to 200 bytes
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) external_id: Option<String>,
+    /// Take the id in another system away
+    #[arg(long, conflicts_with = "external_id")]
+    pub(crate) no_external_id: bool,
+    /// What the application keeps here, in place of what it kept: a JSON object, {} for nothing
+    #[arg(long, value_name = "JSON", value_parser = parse::metadata)]
+    pub(crate) metadata: Option<Value>,
 }
 
 /// `member ...`.
@@ -202,7 +249,7 @@ pub(crate) enum MemberCommand {
         /// owner, admin, member, guest, viewer or editor
         role: String,
     },
-    /// Change when a membership ends
+    /// Change when a membership ends, and what the application keeps there
     #[command(
         after_help = "Example:\n  tenantry member update mem_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f \\\n    --expires-at 2030-01-01T00:00:00Z"
     )]
@@ -321,6 +368,9 @@ pub(crate) struct UpdateMemberArgs {
     /// The membership has no end
     #[arg(long, conflicts_with = "expires_at")]
     pub(crate) no_expiry: bool,
+    /// What the application keeps here, in place of what it kept: a JSON object, {} for nothing
+    #[arg(long, value_name = "JSON", value_parser = parse::metadata)]
+    pub(crate) metadata: Option<Value>,
 }
 
 /// `member leave`.
@@ -367,25 +417,4 @@ pub(crate) struct OneUser {
     /// The user's id
     #[arg(value_name = "USER", value_parser = parse::id::<UserId>("usr_id"))]
     pub(crate) usr_id: UserId,
-}
-
-/// `changes`.
-#[derive(Debug, Args)]
-pub(crate) struct ChangesArgs {
-    #[command(flatten)]
-    pub(crate) org: OneOrg,
-    /// Only what came after this revision
-    #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true, value_parser = parse::revision)]
-    pub(crate) after: u64,
-    /// At most so many events, 1 to 200
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::limit)]
-    pub(crate) limit: Option<i64>,
-}
-
-/// `import`.
-#[derive(Debug, Args)]
-pub(crate) struct ImportArgs {
-    /// The file with the lines; `-` is the standard input
-    #[arg(value_name = "FILE.jsonl")]
-    pub(crate) file: PathBuf,
 }

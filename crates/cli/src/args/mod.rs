@@ -2,19 +2,25 @@
 #![allow(clippy::doc_markdown, reason = "people read these comments in --help, where backticks would stand in their way")]
 
 mod data;
+mod invite;
 mod parse;
+mod rows;
+mod tuple;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use tenantry::UserId;
+use tenantry::{Reason, RequestId, UserId};
 
 pub(crate) use data::{
-    ChangesArgs, CreateOrgArgs, DataCommand, ImportArgs, ListMembersArgs, ListMembershipsArgs, ListOrgsArgs, MemberCommand, NewMemberArgs,
-    OrgCommand, UpdateOrgArgs, UserCommand,
+    CreateOrgArgs, DataCommand, ListMembersArgs, ListMembershipsArgs, ListOrgsArgs, MemberCommand, NewMemberArgs, OrgCommand,
+    UpdateMemberArgs, UpdateOrgArgs, UserCommand,
 };
-pub(crate) use parse::OrgRef;
+pub(crate) use invite::{InviteArgs, InviteCommand, InviteManyArgs, ListInvitesArgs, SweepArgs};
+pub(crate) use parse::{OrgRef, Span};
+pub(crate) use rows::{ChangesArgs, ExportArgs, ImportArgs};
+pub(crate) use tuple::{CheckArgs, ListTuplesArgs, NewTupleArgs, TupleCommand};
 
 use crate::failure::{self, Failure};
 
@@ -31,14 +37,16 @@ Output:
   On a terminal, lists are tables. Into a pipe or a file they are lines of
   tab-separated fields without a head, and a single row is one line of
   `field<TAB>value` for each field. --json writes one JSON document, in one
-  line; an error is then one line {\"error\": {\"code\", \"class\", \"message\"}} on
-  the standard error.
+  line (`changes --all` and `export` write one for each row); an error is then
+  one line {\"error\": {\"code\", \"class\", \"message\"}} on the standard error.
 
 Exit codes:
   0  it is done
-  1  a rule refused it; for `batch`: at least one line failed
+  1  a rule refused it; for `check`: denied; for `invite create-many`: at
+     least one row was refused; for `batch`: at least one line failed
   2  the command line, or the form of an input, is wrong (invalid_id,
-     invalid_id_type, invalid_format.*, invalid_cursor, usage)
+     invalid_id_type, invalid_format.*, invalid_cursor, usage), or the rules
+     of a check lead too far (evaluation_limit_exceeded)
   3  there is no such row (not_found)
   4  the store failed (backend.*), or the output could not be written
 
@@ -46,7 +54,7 @@ Example:
   tenantry quickstart
 ";
 
-/// Organizations, memberships and their history, in memory, SQLite or Postgres
+/// Organizations, memberships, invitations and permissions, in memory, SQLite or Postgres
 #[derive(Debug, Parser)]
 #[command(name = "tenantry", version, after_help = AFTER_HELP, max_term_width = 100, disable_help_subcommand = true)]
 #[command(arg_required_else_help = true, subcommand_required = true)]
@@ -67,9 +75,8 @@ pub(crate) struct Global {
     /// Write JSON, in the forms that an API would answer
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Record this user as the one who acts; otherwise it is the system
-    #[arg(long, global = true, value_name = "USER", value_parser = parse::id::<UserId>("actor"))]
-    pub(crate) actor: Option<UserId>,
+    #[command(flatten)]
+    pub(crate) stance: Stance,
     /// With an error, also show what caused it
     #[arg(long, global = true)]
     pub(crate) verbose: bool,
@@ -78,13 +85,34 @@ pub(crate) struct Global {
     pub(crate) deterministic: Option<u64>,
 }
 
+/// On whose behalf a command runs, and what it says of itself.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Stance {
+    /// Record this user as the one who acts; otherwise it is the system
+    #[arg(long, global = true, value_name = "USER", value_parser = parse::id::<UserId>("actor"))]
+    pub(crate) actor: Option<UserId>,
+    /// Act as this user, who is refused what the user may not do
+    #[arg(long = "as", global = true, value_name = "USER", value_parser = parse::id::<UserId>("as"))]
+    pub(crate) guarded: Option<UserId>,
+    /// With --as: an identifier that is surely the user's; may be repeated
+    #[arg(long, global = true, value_name = "IDENTIFIER")]
+    pub(crate) vouch: Vec<String>,
+    /// The request behind the command, 1 to 200 bytes; its events carry it
+    #[arg(long, global = true, value_name = "TEXT", value_parser = parse::request_id)]
+    pub(crate) request_id: Option<RequestId>,
+    /// Why the command is given, 1 to 1000 bytes; its events carry it
+    #[arg(long, global = true, value_name = "TEXT", value_parser = parse::reason)]
+    pub(crate) reason: Option<Reason>,
+}
+
 /// The commands of the program.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Fill a new SQLite file with a sample company and look around in it
     ///
-    /// Imports three organizations with forty people the way `import` does, and shows the tree, the members, the latest
-    /// changes and three commands to try. It can be run again: what is there already is only shown.
+    /// Imports three organizations with forty people the way `import` does, and shows the tree, the members, who is invited,
+    /// who may edit what, the latest changes and three commands to try. It can be run again: what is there already is only
+    /// shown.
     #[command(after_help = "Example:\n  tenantry quickstart --file demo.db")]
     Quickstart(QuickstartArgs),
     #[command(flatten)]
@@ -95,9 +123,10 @@ pub(crate) enum Command {
     /// Run many commands, one on each line, against one store
     ///
     /// A line is a command as on the command line, without `tenantry` and without --store, --json and --verbose; quotes
-    /// work as in a shell. Empty lines and those that begin with # are passed over. A line that fails does not stop the
-    /// ones after it. With --json each line answers one document: {"line": N, "result": ...} or {"line": N, "error": ...},
-    /// both on the standard output, in the order of the lines.
+    /// work as in a shell. What a line says of who acts and why goes before what the batch as a whole says, but in a batch with
+    /// --as no line names anyone else. Empty lines and those that begin with # are passed over. A line that fails does not stop
+    /// the ones after it; a check that denies is an answer, and no failure. With --json each line answers one document:
+    /// {"line": N, "result": ...} or {"line": N, "error": ...}, both on the standard output, in the order of the lines.
     #[command(after_help = "Example:\n  echo 'user create --name \"Ada Example\"' | tenantry --store memory: batch -")]
     Batch(BatchArgs),
 }
@@ -139,9 +168,8 @@ pub(crate) struct BatchArgs {
 #[derive(Debug, Parser)]
 #[command(name = "tenantry", disable_help_subcommand = true, disable_version_flag = true, max_term_width = 100)]
 pub(crate) struct Line {
-    /// Record this user as the one who acts, in place of the one that the batch as a whole names
-    #[arg(long, global = true, value_name = "USER", value_parser = parse::id::<UserId>("actor"))]
-    pub(crate) actor: Option<UserId>,
+    #[command(flatten)]
+    pub(crate) stance: Stance,
     #[command(subcommand)]
     pub(crate) command: DataCommand,
 }

@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
-use super::{Surroundings, import::cannot_read};
+use super::{Surroundings, lines::cannot_read};
 use crate::args::{self, BatchArgs};
 use crate::commands;
 use crate::failure::Failure;
 use crate::output::{Answer, Output};
-use crate::store::Session;
+use crate::session::Session;
 
 /// The longest line that is read.
 const LONGEST: u64 = 1 << 20;
@@ -59,6 +59,5 @@ fn next_line(lines: &mut dyn BufRead) -> io::Result<Option<String>> {
 async fn run_line(line: &str, session: &Session, around: Surroundings) -> Result<Answer, Failure> {
     let words = shlex::split(line).ok_or_else(|| Failure::usage("a quote is not closed, or the line ends with a backslash"))?;
     let line = args::parse_line(words)?;
-    let store = session.next(line.actor);
-    commands::run(line.command, &*store, around).await
+    commands::run(line.command, &session.turn(line.stance)?, around).await
 }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use tenantry::{
-    AddMember, AdminRemove, ChangeRole, CountMembers, ListMembers, ListMemberships, Membership, Patch, ReinstateMembership, SelfLeave,
+    AddMember, AdminRemove, ChangeRole, CountMembers, ListMembers, ListMemberships, Membership, ReinstateMembership, SelfLeave,
     SuspendMembership, TenancyStore, TransferOwnership, UpdateMembership, UserId,
 };
 
-use super::{names, next_page, org_id, pages, to_the_second};
-use crate::args::{ListMembersArgs, ListMembershipsArgs, MemberCommand, NewMemberArgs};
+use super::{compact, names, next_page, org_id, pages, patch, to_the_second};
+use crate::args::{ListMembersArgs, ListMembershipsArgs, MemberCommand, NewMemberArgs, UpdateMemberArgs};
 use crate::failure::Failure;
 use crate::output::{Answer, Record, Table};
 
@@ -44,12 +44,9 @@ pub(super) async fn run(command: MemberCommand, store: &dyn TenancyStore, for_pe
         MemberCommand::Find { org, user } => store.get_membership_for(org_id(store, &org.org).await?, user.usr_id).await?,
         MemberCommand::Role { mem, role } => store.change_role(ChangeRole::new(mem.mem_id, role)).await?,
         MemberCommand::Update(args) => {
-            let end = match args.expires_at {
-                Some(end) => Patch::Set(end),
-                None if args.no_expiry => Patch::Clear,
-                None => Patch::Keep,
-            };
-            store.update_membership(UpdateMembership::new(args.mem.mem_id).expires_at(end)).await?
+            let UpdateMemberArgs { mem, expires_at, no_expiry, metadata } = args;
+            let request = UpdateMembership::new(mem.mem_id).expires_at(patch(expires_at, no_expiry)).metadata(patch(metadata, false));
+            store.update_membership(request).await?
         }
         MemberCommand::Suspend(args) => store.suspend_membership(SuspendMembership::new(args.mem_id)).await?,
         MemberCommand::Reinstate(args) => store.reinstate_membership(ReinstateMembership::new(args.mem_id)).await?,
@@ -82,7 +79,7 @@ async fn of(args: ListMembershipsArgs, store: &dyn TenancyStore, for_people: boo
     let mut request = ListMemberships::new(args.usr_id);
     request.status = args.status;
     let page = pages(args.paging.first(), args.paging.all, |page| store.list_memberships(request.clone().page(page))).await?;
-    let names = if for_people { names::of_orgs(store, &page.data).await? } else { HashMap::new() };
+    let names = if for_people { names::of_orgs(store, page.data.iter().map(|mem| mem.org_id)).await? } else { HashMap::new() };
     let row = |mem: &Membership| row(mem, names.get(&mem.org_id), mem.org_id.to_string());
     let table = Table::new(MEMBERSHIPS, page.data.iter().map(row));
     Ok(Answer::new(&page, table)?.note(next_page(page.next_cursor.as_ref(), "--cursor")))
@@ -112,7 +109,8 @@ fn row(mem: &Membership, name: Option<&String>, other: String) -> Vec<String> {
 }
 
 fn record(mem: &Membership, names: &HashMap<UserId, String>) -> Record {
-    let Membership { id, usr_id, org_id, role, status, replaces, invited_by, removed_by, expires_at, created_at, updated_at } = mem;
+    let Membership { id, usr_id, org_id, role, status, replaces, invited_by, removed_by, expires_at, metadata, created_at, updated_at } =
+        mem;
     Record::new()
         .with("id", id)
         .with("usr_id", usr_id)
@@ -124,6 +122,7 @@ fn record(mem: &Membership, names: &HashMap<UserId, String>) -> Record {
         .with_some("invited_by", *invited_by)
         .with_some("removed_by", *removed_by)
         .with_some("expires_at", *expires_at)
+        .with("metadata", compact(&metadata.to_value()))
         .with("created_at", created_at)
         .with("updated_at", updated_at)
 }

@@ -2,19 +2,26 @@
 
 pub(crate) mod batch;
 mod changes;
+mod export;
 mod import;
+mod invite;
+mod lines;
 mod member;
 pub(crate) mod migrate;
 mod names;
 mod org;
 pub(crate) mod quickstart;
+mod sweep;
+mod tuple;
 mod user;
 
-use tenantry::{Error, OrgId, Page, PageRequest, PageSize, TenancyStore, Timestamp};
+use tenantry::json::Value;
+use tenantry::{Error, OrgId, Page, PageRequest, PageSize, Patch, TenancyStore, Timestamp};
 
 use crate::args::{DataCommand, OrgRef};
-use crate::failure::Failure;
-use crate::output::Answer;
+use crate::failure::{Exit, Failure};
+use crate::output::{Answer, Output};
+use crate::session::Turn;
 
 /// What a command may use beside the store.
 #[derive(Debug, Clone, Copy)]
@@ -25,15 +32,35 @@ pub(crate) struct Surroundings {
     pub(crate) stdin_free: bool,
 }
 
+/// Runs one command on the data, which is all that the program does.
+pub(crate) async fn run_alone(command: DataCommand, turn: &Turn, around: Surroundings, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    match command {
+        DataCommand::Changes(args) if args.which.all => changes::feed(&args, &*turn.store, output).await?,
+        DataCommand::Export(args) if args.is_output() => export::to_output(turn, output).await?,
+        command => {
+            let answer = run(command, turn, around).await?;
+            output.answer(None, &answer)?;
+            return Ok(answer.exit());
+        }
+    }
+    Ok(Exit::Done)
+}
+
 /// Runs one command on the data.
-pub(crate) async fn run(command: DataCommand, store: &dyn TenancyStore, around: Surroundings) -> Result<Answer, Failure> {
+pub(crate) async fn run(command: DataCommand, turn: &Turn, around: Surroundings) -> Result<Answer, Failure> {
+    let store = &*turn.store;
     match command {
         DataCommand::Org(command) => org::run(command, store).await,
         DataCommand::Member(command) => member::run(command, store, around.for_people).await,
         DataCommand::User(command) => user::run(command, store).await,
-        DataCommand::Changes(args) => changes::run(args, store).await,
+        DataCommand::Invite(command) => invite::run(command, turn, around).await,
+        DataCommand::Tuple(command) => tuple::run(command, turn).await,
+        DataCommand::Check(args) => tuple::check(&args, store).await,
+        DataCommand::Changes(args) => changes::run(&args, store).await,
         DataCommand::Event { event_id } => changes::event(event_id, store).await,
         DataCommand::Import(args) => import::run(&args, store, around.stdin_free).await,
+        DataCommand::Export(args) => export::run(&args, turn).await,
+        DataCommand::Sweep(args) => sweep::run(&args, store).await,
     }
 }
 
@@ -76,4 +103,18 @@ fn next_page(cursor: Option<&String>, option: &str) -> Option<String> {
 fn to_the_second(time: Timestamp) -> String {
     let text = time.to_string();
     text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
+}
+
+/// The change of a field that one option sets and another clears.
+fn patch<T>(value: Option<T>, clear: bool) -> Patch<T> {
+    match value {
+        Some(value) => Patch::Set(value),
+        None if clear => Patch::Clear,
+        None => Patch::Keep,
+    }
+}
+
+/// What the application keeps somewhere, as compact JSON.
+fn compact(metadata: &Value) -> String {
+    serde_json::to_string(metadata).unwrap_or_default()
 }

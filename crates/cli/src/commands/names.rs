@@ -1,8 +1,9 @@
-//! What people call the users and organizations behind ids. Looked up only where people read the answer.
+//! What people call the users and organizations behind ids. Looked up only where people read the answer, and only as far as
+//! the one who acts may see it.
 
 use std::collections::HashMap;
 
-use tenantry::{Membership, OrgId, TenancyStore, UserId};
+use tenantry::{DomainError, Error, OrgId, TenancyStore, UserId};
 
 use crate::failure::Failure;
 
@@ -16,15 +17,19 @@ pub(super) async fn of_users(store: &dyn TenancyStore, users: impl Iterator<Item
     ids.dedup();
     let mut names = HashMap::new();
     for ids in ids.chunks(AT_ONCE) {
-        let rows = store.get_users(ids).await?;
+        let rows = match store.get_users(ids).await {
+            // Who may see the rows that name the users may not see the users' own.
+            Err(Error::Domain(DomainError::Forbidden)) => continue,
+            rows => rows?,
+        };
         names.extend(rows.into_iter().filter_map(|row| Some((row.id, row.display_name?.to_string()))));
     }
     Ok(names)
 }
 
-/// Names, or else slugs, of the organizations of these memberships.
-pub(super) async fn of_orgs(store: &dyn TenancyStore, memberships: &[Membership]) -> Result<HashMap<OrgId, String>, Failure> {
-    let mut ids: Vec<OrgId> = memberships.iter().map(|mem| mem.org_id).collect();
+/// Names, or else slugs, of organizations.
+pub(super) async fn of_orgs(store: &dyn TenancyStore, orgs: impl Iterator<Item = OrgId>) -> Result<HashMap<OrgId, String>, Failure> {
+    let mut ids: Vec<OrgId> = orgs.collect();
     ids.sort_unstable();
     ids.dedup();
     let mut names = HashMap::new();

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use tenantry::{
-    CreateOrg, CreatedOrg, ListChildren, ListOrgs, OrgId, OrgStatus, Organization, Patch, ReinstateOrg, RevokeOrg, SuspendOrg,
-    TenancyStore, UpdateOrg,
+    CreateOrg, CreatedOrg, ListChildren, ListOrgs, OrgId, OrgStatus, Organization, ReinstateOrg, RevokeOrg, SuspendOrg, TenancyStore,
+    UpdateOrg,
 };
 
-use super::{all_pages, next_page, org_id, pages};
+use super::{all_pages, compact, next_page, org_id, pages, patch};
 use crate::args::{CreateOrgArgs, ListOrgsArgs, OrgCommand, OrgRef, UpdateOrgArgs};
 use crate::failure::Failure;
 use crate::output::{Answer, Branch, Record, Table};
@@ -66,19 +66,15 @@ async fn list(args: ListOrgsArgs, store: &dyn TenancyStore) -> Result<Answer, Fa
 }
 
 async fn update(args: UpdateOrgArgs, store: &dyn TenancyStore) -> Result<Answer, Failure> {
-    let UpdateOrgArgs { org, name, clear_name, slug, clear_slug, cascade, inherit } = args;
-    let mut request = UpdateOrg::new(org_id(store, &org.org).await?).name(patch(name, clear_name)).slug(patch(slug, clear_slug));
-    request.cascade_permissions = cascade;
-    request.inherit_permissions = inherit;
+    let mut request = UpdateOrg::new(org_id(store, &args.org.org).await?);
+    request.name = patch(args.name, args.clear_name);
+    request.slug = patch(args.slug, args.clear_slug);
+    request.cascade_permissions = args.cascade;
+    request.inherit_permissions = args.inherit;
+    request.seat_limit = patch(args.seat_limit, args.no_seat_limit);
+    request.external_id = patch(args.external_id, args.no_external_id);
+    request.metadata = patch(args.metadata, false);
     answer(&store.update_org(request).await?)
-}
-
-fn patch<T>(value: Option<T>, clear: bool) -> Patch<T> {
-    match value {
-        Some(value) => Patch::Set(value),
-        None if clear => Patch::Clear,
-        None => Patch::Keep,
-    }
 }
 
 fn answer(org: &Organization) -> Result<Answer, Failure> {
@@ -94,6 +90,9 @@ fn record(org: &Organization) -> Record {
         slug,
         cascade_permissions,
         inherit_permissions,
+        seat_limit,
+        external_id,
+        metadata,
         revision,
         created_at,
         updated_at,
@@ -107,6 +106,9 @@ fn record(org: &Organization) -> Record {
         .with_some("slug", slug.as_ref())
         .with("cascade_permissions", cascade_permissions)
         .with("inherit_permissions", inherit_permissions)
+        .with_some("seat_limit", *seat_limit)
+        .with_some("external_id", external_id.as_ref())
+        .with("metadata", compact(&metadata.to_value()))
         .with("revision", revision)
         .with("created_at", created_at)
         .with("updated_at", updated_at)

@@ -1,24 +1,30 @@
 //! `tenantry quickstart`: a sample company to look around in.
 
 use serde::Serialize;
+use tenantry::rules::Checked;
+use tenantry::wire::import_row;
 use tenantry::{
-    DomainError, Error, Event, ImportCounts, ListChanges, ListMembers, Membership, MembershipStatus, OrgId, Organization, Page,
-    PageRequest, PageSize, TenancyStore,
+    CheckOne, DomainError, Error, Event, ImportCounts, Invitation, ListChanges, ListInvitations, ListMembers, ListTuplesForObject,
+    Membership, MembershipStatus, OrgId, Organization, Page, PageRequest, PageSize, TenancyStore, Tuple,
 };
 
 use indicatif::ProgressBar;
 
 use super::org::Forest;
-use super::{changes, import, member, pages};
+use super::{changes, import, invite, lines, member, pages, tuple};
 use crate::failure::Failure;
 use crate::output::{Answer, View};
 use crate::store::{Chosen, StoreSpec};
 
-/// The company, in the form that `import` reads.
+/// The company, in the form that `import` reads: its people, and then whom it has invited and who may what.
 const SAMPLE: &str = include_str!("../../../../examples/acme.jsonl");
 
 /// The root of its tree.
 const ROOT: &str = "org_018ce8283b807000a000000000000001";
+
+/// A document of the company, and who was invited to edit it.
+const HANDBOOK: (&str, &str) = ("doc", "018fdd1c-c000-7b41-a8df-29f3726b470d");
+const EDITOR: &str = "usr_0191127a716075da8653975ee4140a6e";
 
 /// How many changes are shown.
 const CHANGES: usize = 10;
@@ -31,6 +37,9 @@ struct Tour<'t> {
     root_org_id: OrgId,
     organizations: &'t Forest,
     members: &'t Page<Membership>,
+    invitations: &'t Page<Invitation>,
+    tuples: &'t Page<Tuple>,
+    check: Checked,
     changes: &'t [Event],
     next: &'t [String],
 }
@@ -41,8 +50,12 @@ pub(crate) async fn run(store: &dyn TenancyStore, spec: &StoreSpec, chosen: Chos
     let imported = match store.get_org(root).await {
         Ok(_) => None,
         Err(Error::Domain(DomainError::NotFound(_))) => {
-            let rows = import::read(SAMPLE.as_bytes(), &ProgressBar::hidden())?;
-            Some(import::write(rows, store).await.map_err(Failure::Sample)?)
+            let rows = lines::read(SAMPLE.as_bytes(), &ProgressBar::hidden(), import_row)?;
+            Some(import::write(rows, store).await.map_err(|error| match error {
+                // It is not the company that is in the way.
+                Error::Domain(DomainError::Forbidden) => Failure::Store(error),
+                error => Failure::Sample(error),
+            })?)
         }
         Err(error) => return Err(error.into()),
     };
@@ -50,16 +63,32 @@ pub(crate) async fn run(store: &dyn TenancyStore, spec: &StoreSpec, chosen: Chos
     let forest = Forest::below(store, root).await?;
     let orgs = forest.orgs();
     let members = members_of(store, root).await?;
+    let invitations = store.list_invitations(ListInvitations::new(root)).await?;
+    let tuples = store.list_tuples_for_object(ListTuplesForObject::new(HANDBOOK.0, HANDBOOK.1)).await?;
+    let check = store.check(CheckOne::new(("usr", EDITOR), "editor", HANDBOOK)).await?;
     let changes = latest_changes(store, &orgs).await?;
     let (prefix, before_commands) = prefix(spec, chosen);
     let next = next_commands(&orgs, &members.data, spec, &prefix);
-    let tour = Tour { imported, root_org_id: root, organizations: &forest, members: &members, changes: &changes, next: &next };
+    let tour = Tour {
+        imported,
+        root_org_id: root,
+        organizations: &forest,
+        members: &members,
+        invitations: &invitations,
+        tuples: &tuples,
+        check,
+        changes: &changes,
+        next: &next,
+    };
 
     let names = member::names_of(store, &members.data, for_people).await?;
     let name = orgs.first().map(|org| name_of(org)).unwrap_or_default();
     let sections = vec![
         (arrival(imported, spec), View::from(forest.branches())),
         (format!("Members of {name}:"), member::members(&members.data, &names).into()),
+        (format!("Invitations of {name}:"), invite::table(&invitations.data).into()),
+        ("Tuples on its handbook:".to_owned(), tuple::table(&tuples.data).into()),
+        (format!("{prefix} check {EDITOR} editor {}:{}", HANDBOOK.0, HANDBOOK.1), vec![tuple::verdict(check)].into()),
         ("Latest changes:".to_owned(), changes::table(&changes).into()),
         (before_commands.to_owned(), next.iter().map(|command| format!("  {command}")).collect::<Vec<_>>().into()),
     ];
@@ -73,9 +102,10 @@ fn arrival(imported: Option<ImportCounts>, spec: &StoreSpec) -> String {
         StoreSpec::Postgres { .. } => "the database".to_owned(),
     };
     match imported {
-        Some(ImportCounts { users, organizations, memberships, .. }) => {
-            format!("A sample company is now in {place}: {organizations} organizations, {users} users, {memberships} memberships.")
-        }
+        Some(ImportCounts { users, organizations, memberships, invitations, tuples, .. }) => format!(
+            "A sample company is now in {place}: {organizations} organizations, {users} users, {memberships} memberships, \
+             {invitations} invitations, {tuples} tuples."
+        ),
         None => format!("The sample company is in {place} already; nothing was changed."),
     }
 }

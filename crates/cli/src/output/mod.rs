@@ -10,7 +10,7 @@ use serde::Serialize;
 pub(crate) use table::{Record, Table};
 pub(crate) use tree::Branch;
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 /// What a command answers.
 #[derive(Debug)]
@@ -21,19 +21,32 @@ pub(crate) struct Answer {
     view: View,
     /// What people should know besides.
     notes: Vec<String>,
+    /// How the program ends when this is its only answer.
+    exit: Exit,
 }
 
 impl Answer {
     /// A value, and how people see it.
     pub(crate) fn new(wire: &impl Serialize, view: impl Into<View>) -> Result<Self, Failure> {
         let json = serde_json::to_string(wire).map_err(|error| Failure::Output(error.into()))?;
-        Ok(Self { json, view: view.into(), notes: Vec::new() })
+        Ok(Self { json, view: view.into(), notes: Vec::new(), exit: Exit::Done })
     }
 
     /// With something that people should know besides.
     pub(crate) fn note(mut self, note: Option<String>) -> Self {
         self.notes.extend(note);
         self
+    }
+
+    /// With another end of the program than that of a success.
+    pub(crate) fn ends_with(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// How the program ends when this is its only answer.
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
     }
 }
 
@@ -147,6 +160,35 @@ impl<'w> Output<'w> {
             answer.notes.iter().for_each(|note| self.tell(note));
         }
         Ok(())
+    }
+
+    /// Some of many rows: a line for each of them as JSON, or the table.
+    pub(crate) fn rows(&mut self, wire: &[impl Serialize], table: &Table) -> Result<(), Failure> {
+        let written = if self.json {
+            let line = |row| serde_json::to_string(row).map_err(io::Error::other);
+            wire.iter().try_for_each(|row| writeln!(self.out, "{}", line(row)?))
+        } else {
+            table.write(&mut self.out, self.style)
+        };
+        self.finish(written)
+    }
+
+    /// What writes on the standard output itself, whatever the form.
+    pub(crate) fn write_all(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+        let written = write(&mut self.out);
+        self.finish(written)
+    }
+
+    /// What people should know besides.
+    pub(crate) fn note(&mut self, note: &str) {
+        if !self.json {
+            self.tell(note);
+        }
+    }
+
+    /// Whether rows are drawn on a terminal, where nothing else can be drawn then.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.style == Style::Terminal
     }
 
     /// A text on the standard output, whatever the form.

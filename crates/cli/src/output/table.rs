@@ -11,20 +11,30 @@ use super::{Style, visible};
 pub(crate) struct Table {
     head: &'static [&'static str],
     rows: Vec<Vec<String>>,
+    continued: bool,
 }
 
 impl Table {
     pub(crate) fn new(head: &'static [&'static str], rows: impl IntoIterator<Item = Vec<String>>) -> Self {
-        Self { head, rows: rows.into_iter().collect() }
+        Self { head, rows: rows.into_iter().collect(), continued: false }
+    }
+
+    /// Below rows that have been shown: without the head, and without a word where there is none.
+    pub(crate) fn continued(mut self, continued: bool) -> Self {
+        self.continued = continued;
+        self
     }
 
     pub(super) fn write(&self, out: &mut dyn Write, style: Style) -> io::Result<()> {
         match style {
             Style::Plain => self.rows.iter().try_for_each(|row| write_fields(out, row)),
+            Style::Terminal if self.rows.is_empty() && self.continued => Ok(()),
             Style::Terminal if self.rows.is_empty() => writeln!(out, "(none)"),
             Style::Terminal => {
                 let mut table = empty_table();
-                table.set_header(self.head);
+                if !self.continued {
+                    table.set_header(self.head);
+                }
                 for row in &self.rows {
                     table.add_row(row.iter().map(|cell| visible(cell)));
                 }
@@ -118,6 +128,15 @@ mod tests {
         let table = Table::new(&["name"], []);
         assert_eq!(drawn(Style::Terminal, |out, style| table.write(out, style)), "(none)\n");
         assert_eq!(drawn(Style::Plain, |out, style| table.write(out, style)), "");
+    }
+
+    #[test]
+    fn what_goes_on_has_no_head_again() {
+        let more = people().continued(true);
+        let drawn_again = drawn(Style::Terminal, |out, style| more.write(out, style));
+        assert!(drawn_again.starts_with(" Zoë") && !drawn_again.contains('─'), "{drawn_again}");
+        let none = Table::new(&["name"], []).continued(true);
+        assert_eq!(drawn(Style::Terminal, |out, style| none.write(out, style)), "");
     }
 
     #[test]

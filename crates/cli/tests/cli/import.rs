@@ -128,8 +128,11 @@ fn the_same_rows_again_change_nothing() {
     let file = sqlite_file();
     let path = data("people.jsonl").display().to_string();
     let counts = |args: &[&str]| run(&[&["--store", file.store.as_str(), "import"], args].concat());
-    assert_eq!(counts(&[&path]).out, "users\t2\norganizations\t2\nmemberships\t5\nunchanged\t0\n");
-    assert_eq!(counts(&[&path, "--json"]).out, "{\"users\":0,\"organizations\":0,\"memberships\":0,\"unchanged\":9}\n");
+    assert_eq!(counts(&[&path]).out, "users\t2\norganizations\t2\nmemberships\t5\ninvitations\t0\ntuples\t0\nunchanged\t0\n");
+    assert_eq!(
+        counts(&[&path, "--json"]).out,
+        "{\"users\":0,\"organizations\":0,\"memberships\":0,\"invitations\":0,\"tuples\":0,\"unchanged\":9}\n"
+    );
 }
 
 #[test]

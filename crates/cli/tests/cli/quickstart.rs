@@ -62,6 +62,11 @@ fn the_sample_is_what_it_says() {
     assert_eq!(with("status", "suspended"), 1);
     assert_eq!(members.iter().filter(|mem| mem["expires_at"].is_string()).count(), 1);
     assert_eq!(members.iter().filter(|mem| mem["replaces"].is_string()).count(), 1);
+    let invitations: Vec<&str> =
+        json["invitations"]["data"].as_array().expect("a list").iter().filter_map(|inv| inv["status"].as_str()).collect();
+    assert_eq!(invitations, ["accepted", "pending"]);
+    assert_eq!(json["tuples"]["data"].as_array().map(Vec::len), Some(2));
+    assert_eq!(json["check"], serde_json::json!({"allowed": true, "matched_tuple_id": json["tuples"]["data"][1]["id"]}));
 }
 
 #[test]

@@ -72,11 +72,22 @@ pub(crate) fn sqlite_file() -> SqliteFile {
     SqliteFile { folder, store }
 }
 
+/// A folder with copies of the checked-in files, where commands may write further ones.
+pub(crate) fn scene() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in std::fs::read_dir(data("")).expect("a folder") {
+        let file = file.expect("a file").path();
+        std::fs::copy(&file, folder.path().join(file.file_name().expect("a name"))).expect("copied");
+    }
+    folder
+}
+
 /// Fills in a template: a batch whose lines may end in `#> name=path, ...`. Each path is looked up in what the line answers
 /// (`user.id`, `data.0.id`), and `{name}` in a later line stands for what was found.
 pub(crate) fn fill_in(template: &str) -> String {
     let mut command = tenantry();
-    let child = command.args(["--store", "memory:", "--deterministic", "--json", "batch", "-"]).current_dir(data(""));
+    let scene = scene();
+    let child = command.args(["--store", "memory:", "--deterministic", "--json", "batch", "-"]).current_dir(scene.path());
     let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
     let mut lines_in = child.stdin.take().expect("piped");
     let mut answers = BufReader::new(child.stdout.take().expect("piped"));

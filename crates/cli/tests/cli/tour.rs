@@ -1,16 +1,16 @@
 //! Every command once, as people and as scripts see its answer, and the same from memory as from a file.
 
-use crate::support::{Ran, data, fill_in, sqlite_file, tenantry};
+use crate::support::{Ran, fill_in, scene, sqlite_file, tenantry};
 
 fn tour(store: &str, lines: &str, json: bool) -> Ran {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("tour.batch");
+    let scene = scene();
+    let path = scene.path().join("tour.batch");
     std::fs::write(&path, lines).expect("written");
     let form = if json { "--json" } else { "--echo" };
     let mut command = tenantry();
     command.args(["--store", store, "--deterministic", "batch", form]).arg(&path);
     // From here, the files that the lines import are found.
-    command.current_dir(data("")).output().expect("it starts").into()
+    command.current_dir(scene.path()).output().expect("it starts").into()
 }
 
 #[test]

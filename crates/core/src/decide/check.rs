@@ -3,10 +3,11 @@
 use crate::entity::{Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus};
 use crate::error::{DomainError, Precondition};
 use crate::id::IdType;
+use crate::json::Value;
 use crate::load::Snapshot;
 use crate::role::Role;
 use crate::time::Timestamp;
-use crate::value::Name;
+use crate::value::{Metadata, Name};
 
 /// "NF": the row is there.
 pub(super) fn found<T>(row: Option<T>, kind: IdType) -> Result<T, DomainError> {
@@ -60,4 +61,26 @@ pub(super) fn not_sole_owner(mem: &Membership, seen: &Snapshot, now: Timestamp) 
         return Err(DomainError::SoleOwner { orgs: vec![mem.org_id] });
     }
     Ok(())
+}
+
+/// A seat is free: active and suspended memberships take one.
+pub(super) fn seat_free(org: &Organization, seats: Option<u64>) -> Result<(), DomainError> {
+    match (org.seat_limit, seats) {
+        (Some(limit), Some(taken)) if taken >= u64::from(limit) => Err(DomainError::SeatLimit),
+        _ => Ok(()),
+    }
+}
+
+/// A membership that stands in the way of another one of the same user, unless it has expired; that one makes room.
+pub(super) fn room(current: Option<&Membership>, now: Timestamp) -> Result<Option<&Membership>, DomainError> {
+    match current {
+        Some(current) if current.status_at(now) == MembershipStatus::Expired => Ok(Some(current)),
+        Some(_) => Err(DomainError::DuplicateMembership),
+        None => Ok(None),
+    }
+}
+
+/// Metadata of the form that spec/organizations.md gives.
+pub(super) fn metadata(value: &Value) -> Result<Metadata, DomainError> {
+    Metadata::parse(value).ok_or_else(|| DomainError::format("metadata", "an object of at most 4096 bytes as JSON, nested at most 16 deep"))
 }

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use super::{Decision, Env};
 use crate::change::{Change, Guard, Plan};
+use crate::entity::{Invitation, InvitationStatus};
 use crate::entity::{Membership, MembershipStatus, Organization, User};
 use crate::event::{Actor, Event, EventData, EventType, Fields};
-use crate::id::{AnyId, Id, MembershipId, OrgId, UserId};
+use crate::id::{AnyId, Id, IdType, MembershipId, OrgId, UserId};
+use crate::json::Value;
 use crate::load::OtherOwner;
 use crate::role::Role;
 use crate::time::Timestamp;
+use crate::tuple::{EntityRef, Tuple};
+use crate::value::Metadata;
 
 /// Collects guards, changes and events, and numbers the events of each organization.
 #[derive(Debug)]
@@ -18,6 +22,7 @@ pub(super) struct Draft<'e, 'i> {
     users: BTreeMap<UserId, (Option<u64>, bool)>,
     orgs: BTreeMap<OrgId, (u64, u64)>,
     new_users: Option<Vec<UserId>>,
+    objects: Vec<(EntityRef, OrgId)>,
     born: BTreeMap<OrgId, u64>,
     changes: Vec<Change>,
     events: Vec<Event>,
@@ -26,7 +31,7 @@ pub(super) struct Draft<'e, 'i> {
 impl<'e, 'i> Draft<'e, 'i> {
     pub(super) fn new(env: &'e mut Env<'i>) -> Self {
         let (users, orgs, born) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { env, users, orgs, new_users: None, born, changes: Vec::new(), events: Vec::new() }
+        Self { env, users, orgs, new_users: None, objects: Vec::new(), born, changes: Vec::new(), events: Vec::new() }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -35,6 +40,12 @@ impl<'e, 'i> Draft<'e, 'i> {
 
     pub(super) fn actor(&self) -> &Actor {
         self.env.caller.actor()
+    }
+
+    /// The user who acts, where it is one.
+    pub(super) fn acting_user(&self) -> Option<UserId> {
+        let id = self.actor().id.filter(|id| id.kind == IdType::User)?;
+        UserId::from_uuid(id.as_uuid()).ok()
     }
 
     pub(super) fn id<I: Id>(&mut self) -> I {
@@ -66,6 +77,11 @@ impl<'e, 'i> Draft<'e, 'i> {
     /// The plan inserts users whose ids may be in use already, as external ones; these must not hold a membership.
     pub(super) fn brings_users(&mut self, without_memberships: Vec<UserId>) {
         self.new_users = Some(without_memberships);
+    }
+
+    /// The decision holds only while nothing on the object lies outside of the scope.
+    pub(super) fn rely_on_scope(&mut self, object: EntityRef, org: OrgId) {
+        self.objects.push((object, org));
     }
 
     pub(super) fn change(&mut self, change: Change) {
@@ -103,6 +119,8 @@ impl<'e, 'i> Draft<'e, 'i> {
             at: self.env.now,
             subject_ids: subjects.to_vec(),
             data: EventData { before, after },
+            request_id: self.env.cause.request_id.clone(),
+            reason: self.env.cause.reason.clone(),
         };
         self.events.push(event);
     }
@@ -116,10 +134,11 @@ impl<'e, 'i> Draft<'e, 'i> {
     pub(super) fn finish<T>(self, output: T) -> Decision<T> {
         let users = self.users.into_iter().map(|(id, (revision, advance))| Guard::User { id, revision, advance });
         let orgs = self.orgs.into_iter().map(|(id, (revision, events))| Guard::Org { id, revision, events });
+        let objects = self.objects.into_iter().map(|(object, org_id)| Guard::Object { object, org_id });
         let new_users = self.new_users.map(|without_memberships| Guard::NewUsers { without_memberships });
         let plan = Plan {
             at: Some(self.env.now),
-            guards: new_users.into_iter().chain(users).chain(orgs).collect(),
+            guards: new_users.into_iter().chain(objects).chain(users).chain(orgs).collect(),
             changes: self.changes,
             events: self.events,
             progress: None,
@@ -140,6 +159,7 @@ impl<'e, 'i> Draft<'e, 'i> {
             invited_by: None,
             removed_by: None,
             expires_at: None,
+            metadata: Metadata::default(),
             created_at: now,
             updated_at: now,
         }
@@ -151,17 +171,55 @@ impl<'e, 'i> Draft<'e, 'i> {
         Membership { status: to, removed_by, updated_at: self.now(), ..mem.clone() }
     }
 
-    /// "end(m)": the membership becomes revoked. Answers the row after it.
-    pub(super) fn end(&mut self, mem: &Membership, removed_by: Option<UserId>) -> Membership {
-        self.set_status(mem, MembershipStatus::Revoked, removed_by)
+    /// "end(m)": the membership becomes revoked, and the tuples of its user in the organization's scope, so many, go. Answers the
+    /// row after it, and what the event says of the tuples.
+    pub(super) fn end(&mut self, mem: &Membership, removed_by: Option<UserId>, tuples: u64) -> (Membership, Fields) {
+        let after = self.set_status(mem, MembershipStatus::Revoked, removed_by);
+        let mut told = Fields::new().with("status", after.status.as_str());
+        if tuples > 0 {
+            self.change(Change::DeleteTuplesOfMember { org_id: mem.org_id, usr_id: mem.usr_id, count: tuples });
+            told = told.with("tuples_deleted", Value::count(tuples));
+        }
+        (after, told)
+    }
+
+    /// A membership that was found expired makes room for another one.
+    pub(super) fn make_room(&mut self, org: &Organization, expired: &Membership, tuples: u64) {
+        let (_, after) = self.end(expired, None, tuples);
+        let before = Fields::new().with("status", MembershipStatus::Expired.as_str());
+        self.event(org, EventType::MembershipExpired, &about(expired), before, after);
+    }
+
+    /// An invitation that was found expired is stored as such.
+    pub(super) fn expire(&mut self, org: &Organization, inv: &Invitation) {
+        self.change(Change::EndInvitation {
+            org_id: inv.org_id,
+            id: inv.id,
+            to: InvitationStatus::Expired,
+            terminal_at: inv.expires_at,
+            terminal_by: None,
+            invited_user_id: None,
+        });
+        let status = |status: InvitationStatus| Fields::new().with("status", status.as_str());
+        let (before, after) = (status(InvitationStatus::Pending), status(InvitationStatus::Expired));
+        self.event(org, EventType::InvitationExpired, &[inv.id.any()], before, after);
+    }
+
+    /// An event of a tuple, in the log of the organization that it belongs to, if it belongs to one.
+    pub(super) fn tuple_event(&mut self, home: Option<&Organization>, kind: EventType, tuple: &Tuple, before: Fields, after: Fields) {
+        match home {
+            Some(org) => self.event(org, kind, &[tuple.id.any()], before, after),
+            None => self.store_event(kind, &[tuple.id.any()], before, after),
+        }
     }
 
     /// "rotate(m, role)": the row ends and one with the new role takes over. Answers the new row.
     pub(super) fn rotate(&mut self, org: &Organization, mem: &Membership, role: Role) -> Membership {
-        self.end(mem, None);
+        self.set_status(mem, MembershipStatus::Revoked, None);
         let next = Membership {
             replaces: Some(mem.id),
             invited_by: mem.invited_by,
+            metadata: mem.metadata.clone(),
             // An owner's membership has no end.
             expires_at: if role == Role::Owner { None } else { mem.expires_at },
             ..self.new_membership(mem.usr_id, mem.org_id, role)
@@ -182,4 +240,15 @@ impl<'e, 'i> Draft<'e, 'i> {
 /// What `membership.*` events are about.
 pub(super) fn about(mem: &Membership) -> [AnyId; 2] {
     [mem.id.any(), mem.usr_id.any()]
+}
+
+/// What `tuple.created` and `tuple.deleted` say.
+pub(super) fn told(tuple: &Tuple) -> Fields {
+    Fields::new()
+        .with("subject_type", tuple.key.subject.kind.as_str())
+        .with("subject_id", tuple.key.subject.id.hyphenated().to_string())
+        .with("relation", tuple.key.relation.as_str())
+        .with("object_type", tuple.key.object.kind.as_str())
+        .with("object_id", tuple.key.object.id.hyphenated().to_string())
+        .with_some("expires_at", tuple.expires_at.map(|end| end.to_string()))
 }

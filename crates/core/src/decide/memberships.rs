@@ -1,11 +1,12 @@
 //! Memberships: spec/memberships.md. Handing over ownership stands in `ownership.rs`.
 
-use super::{Command, Decision, Env, Patch, check, draft::Draft, draft::about, organizations::added};
+use super::{Command, Decision, Env, Patch, check, draft::Draft, draft::about, guard, organizations::added};
 use crate::change::Change;
 use crate::entity::{Membership, MembershipStatus};
 use crate::error::{DomainError, Precondition};
 use crate::event::{EventType, Fields};
 use crate::id::{Id, IdType, MembershipId, OrgId, UserId};
+use crate::json::Value;
 use crate::load::{LoadSpec, Snapshot};
 use crate::role::Role;
 use crate::time::Timestamp;
@@ -55,6 +56,10 @@ impl Command for AddMember {
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
+        let acting = guard::manager_of(seen, env, IdType::Organization, Role::from_slug(&self.role))?;
+        if let Some(acting) = acting {
+            guard::allow(self.invited_by.is_none_or(|usr| usr == acting.usr_id))?;
+        }
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         check::org_active(org)?;
         check::user_ok(seen.user.as_ref())?;
@@ -63,24 +68,18 @@ impl Command for AddMember {
             return Err(Precondition::OwnerCannotExpire.into());
         }
         check::future(self.expires_at, env.now)?;
-        let expired = match &seen.membership {
-            Some(current) if current.status_at(env.now) == MembershipStatus::Expired => Some(current),
-            Some(_) => return Err(DomainError::DuplicateMembership),
-            None => None,
-        };
+        let expired = check::room(seen.membership.as_ref(), env.now)?;
+        check::seat_free(org, seen.seats)?;
 
         let mut draft = Draft::new(env);
         if role == Role::Owner {
             draft.advance_user(self.usr_id, seen.user.as_ref());
         }
         if let Some(expired) = expired {
-            draft.end(expired, None);
-            let status = |status: MembershipStatus| Fields::new().with("status", status.as_str());
-            let (before, after) = (status(MembershipStatus::Expired), status(MembershipStatus::Revoked));
-            draft.event(org, EventType::MembershipExpired, &about(expired), before, after);
+            draft.make_room(org, expired, seen.member_tuples);
         }
-        let mem =
-            Membership { invited_by: self.invited_by, expires_at: self.expires_at, ..draft.new_membership(self.usr_id, self.org_id, role) };
+        let invited_by = self.invited_by.or(acting.map(|acting| acting.usr_id));
+        let mem = Membership { invited_by, expires_at: self.expires_at, ..draft.new_membership(self.usr_id, self.org_id, role) };
         draft.change(Change::InsertMembership(mem.clone()));
         draft.event(org, EventType::MembershipAdded, &about(&mem), Fields::new(), added(&mem));
         Ok(draft.finish(mem))
@@ -112,6 +111,7 @@ impl Command for ChangeRole {
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
+        guard::manager_of(seen, env, IdType::Membership, touched(seen).chain(Role::from_slug(&self.new_role)))?;
         let mem = check::found(seen.membership.as_ref(), IdType::Membership)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         check::mem_active(mem, env.now)?;
@@ -139,19 +139,21 @@ impl Command for ChangeRole {
 }
 
 /// Changes a membership's fields in place; what is not named stays.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct UpdateMembership {
     /// Which membership.
     pub mem_id: MembershipId,
     /// From when on it no longer counts.
     pub expires_at: Patch<Timestamp>,
+    /// What the application keeps there, as a whole: an object of at most 4096 bytes as JSON.
+    pub metadata: Patch<Value>,
 }
 
 impl UpdateMembership {
     /// Changes nothing yet.
     pub const fn new(mem_id: MembershipId) -> Self {
-        Self { mem_id, expires_at: Patch::Keep }
+        Self { mem_id, expires_at: Patch::Keep, metadata: Patch::Keep }
     }
 
     /// Sets or clears the end.
@@ -160,16 +162,26 @@ impl UpdateMembership {
         self.expires_at = end;
         self
     }
+
+    /// Replaces or clears the metadata.
+    #[must_use]
+    pub fn metadata(mut self, metadata: Patch<Value>) -> Self {
+        self.metadata = metadata;
+        self
+    }
 }
 
 impl Command for UpdateMembership {
     type Output = Membership;
 
     fn load(&self) -> Result<LoadSpec, DomainError> {
+        self.metadata.try_map(check::metadata)?;
         Ok(LoadSpec::Member { mem: self.mem_id, peer: None })
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
+        let metadata = self.metadata.try_map(check::metadata)?;
+        guard::manager_of(seen, env, IdType::Membership, touched(seen))?;
         let mem = check::found(seen.membership.as_ref(), IdType::Membership)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         check::mem_active(mem, env.now)?;
@@ -180,16 +192,38 @@ impl Command for UpdateMembership {
             check::future(Some(end), env.now)?;
         }
         let expires_at = self.expires_at.apply_to(mem.expires_at);
+        let metadata = metadata.apply_to(Some(mem.metadata.clone())).unwrap_or_default();
+        let next = Membership { expires_at, metadata, ..mem.clone() };
         let mut draft = Draft::new(env);
-        if expires_at == mem.expires_at {
-            return Ok(draft.finish(mem.clone()));
+        if next == *mem {
+            return Ok(draft.finish(next));
         }
-        draft.change(Change::SetMembershipExpiry { org_id: mem.org_id, id: mem.id, from: mem.expires_at, to: expires_at });
-        let end = |end: Option<Timestamp>| Fields::new().with("expires_at", end.map(|end| end.to_string()));
-        draft.event(org, EventType::MembershipUpdated, &about(mem), end(mem.expires_at), end(expires_at));
-        let next = Membership { expires_at, updated_at: draft.now(), ..mem.clone() };
+        draft.change(Change::UpdateMembership {
+            org_id: mem.org_id,
+            id: mem.id,
+            from: mem.expires_at,
+            expires_at,
+            metadata: next.metadata.clone(),
+        });
+        let side = |row: &Membership| {
+            let mut fields = Fields::new();
+            if mem.expires_at != next.expires_at {
+                fields = fields.with("expires_at", row.expires_at.map(|end| end.to_string()));
+            }
+            if mem.metadata != next.metadata {
+                fields = fields.with("metadata", row.metadata.to_value());
+            }
+            fields
+        };
+        draft.event(org, EventType::MembershipUpdated, &about(mem), side(mem), side(&next));
+        let next = Membership { updated_at: draft.now(), ..next };
         Ok(draft.finish(next))
     }
+}
+
+/// The role of the membership that is acted on.
+fn touched(seen: &Snapshot) -> impl Iterator<Item = Role> {
+    seen.membership.as_ref().map(|mem| mem.role).into_iter()
 }
 
 macro_rules! on_membership {
@@ -232,6 +266,7 @@ impl Command for SuspendMembership {
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
+        guard::manager_of(seen, env, IdType::Membership, touched(seen))?;
         let mem = check::found(seen.membership.as_ref(), IdType::Membership)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         check::mem_active(mem, env.now)?;
@@ -256,6 +291,7 @@ impl Command for ReinstateMembership {
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
+        guard::manager_of(seen, env, IdType::Membership, touched(seen))?;
         let mem = check::found(seen.membership.as_ref(), IdType::Membership)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         if mem.status != MembershipStatus::Suspended {
@@ -307,6 +343,9 @@ impl Command for SelfLeave {
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
+        if let Some(acting) = guard::member(seen, env, IdType::Membership)? {
+            guard::allow(seen.membership.as_ref().is_some_and(|mem| mem.usr_id == acting.usr_id))?;
+        }
         let mem = check::found(seen.membership.as_ref(), IdType::Membership)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         check::mem_active(mem, env.now)?;
@@ -338,9 +377,8 @@ impl Command for SelfLeave {
             None if mem.role == Role::Owner => draft.rely_on_owner(seen.other_owner.as_ref()),
             None => {}
         }
-        let left = draft.end(mem, None);
-        let (before, after) = (status_fields(mem.status), status_fields(left.status));
-        draft.event(org, EventType::MembershipLeft, &about(mem), before, after);
+        let (left, after) = draft.end(mem, None, seen.member_tuples);
+        draft.event(org, EventType::MembershipLeft, &about(mem), status_fields(mem.status), after);
         Ok(draft.finish(left))
     }
 }
@@ -370,6 +408,9 @@ impl Command for AdminRemove {
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
+        if let Some(acting) = guard::member(seen, env, IdType::Membership)? {
+            guard::allow(self.admin_usr_id == acting.usr_id)?;
+        }
         let mem = check::found(seen.membership.as_ref(), IdType::Membership)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         let now = env.now;
@@ -386,8 +427,8 @@ impl Command for AdminRemove {
         }
 
         let mut draft = Draft::new(env);
-        let removed = draft.end(mem, Some(self.admin_usr_id));
-        let after = status_fields(removed.status).with("removed_by", self.admin_usr_id.to_string());
+        let (removed, after) = draft.end(mem, Some(self.admin_usr_id), seen.member_tuples);
+        let after = after.with("removed_by", self.admin_usr_id.to_string());
         draft.event(org, EventType::MembershipRemoved, &[mem.id.any(), mem.usr_id.any()], status_fields(mem.status), after);
         Ok(draft.finish(removed))
     }

@@ -5,10 +5,14 @@
 
 mod check;
 mod draft;
+pub(crate) mod guard;
 mod import;
+mod invitations;
 mod memberships;
 mod organizations;
 mod ownership;
+mod sweep;
+mod tuples;
 mod users;
 
 use std::fmt;
@@ -18,16 +22,24 @@ use uuid::Uuid;
 
 use crate::change::Plan;
 use crate::error::{BackendError, BackendKind, DomainError};
-use crate::event::Actor;
+use crate::event::{Actor, Cause};
 use crate::id::Id;
 use crate::load::{LoadSpec, Snapshot};
 use crate::source::IdSource;
 use crate::time::Timestamp;
 
-pub use import::{Import, ImportCounts, ImportMember, ImportOrg, ImportRow, ImportUser};
+pub use guard::Guarded;
+pub use import::{Import, ImportCounts, ImportInvitation, ImportMember, ImportOrg, ImportRow, ImportTuple, ImportUser};
+pub use invitations::{
+    AcceptInvitation, AcceptedInvitation, CreateInvitation, CreateInvitations, DeclineInvitation, ExtendInvitation, InvitationInput,
+    InvitedRow, PreTuple, RevokeInvitation,
+};
 pub use memberships::{AddMember, AdminRemove, ChangeRole, ReinstateMembership, SelfLeave, SuspendMembership, UpdateMembership};
 pub use organizations::{CreateOrg, CreatedOrg, ReinstateOrg, RevokeOrg, SuspendOrg, UpdateOrg};
 pub use ownership::{TransferOwnership, TransferredOwnership};
+pub use sweep::{Sweep, Swept};
+pub(crate) use tuples::tuple_key;
+pub use tuples::{CreateTuple, DeleteTuple};
 pub use users::{CreateUser, CreatedUser, ReinstateUser, RevokeUser, SuspendUser, SuspendedUser};
 
 /// Something that changes the state.
@@ -63,6 +75,8 @@ pub struct Decision<T> {
 pub enum Caller {
     /// Code that has checked for itself, bound by the invariants only. The actor is recorded in events.
     Trusted(Actor),
+    /// A user's own request, of which every right is asked for; made by [`Caller::guarded`].
+    Guarded(Guarded),
 }
 
 impl Caller {
@@ -70,6 +84,7 @@ impl Caller {
     pub const fn actor(&self) -> &Actor {
         match self {
             Self::Trusted(actor) => actor,
+            Self::Guarded(guarded) => &guarded.actor,
         }
     }
 }
@@ -87,6 +102,8 @@ pub struct Env<'e> {
     pub now: Timestamp,
     /// On whose behalf.
     pub caller: &'e Caller,
+    /// What the command says of itself.
+    pub cause: &'e Cause,
     /// Ids for new rows.
     pub ids: &'e mut IdTape,
 }
@@ -159,6 +176,15 @@ pub enum Patch<T> {
 }
 
 impl<T> Patch<T> {
+    /// The same with the value read.
+    fn try_map<U, E>(&self, read: impl FnOnce(&T) -> Result<U, E>) -> Result<Patch<U>, E> {
+        Ok(match self {
+            Self::Keep => Patch::Keep,
+            Self::Clear => Patch::Clear,
+            Self::Set(value) => Patch::Set(read(value)?),
+        })
+    }
+
     /// The value after the patch.
     fn apply_to(self, current: Option<T>) -> Option<T> {
         match self {

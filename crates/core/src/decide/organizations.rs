@@ -2,15 +2,16 @@
 
 use serde::Serialize;
 
-use super::{Command, Decision, Env, Patch, check, draft::Draft, draft::about};
+use super::{Command, Decision, Env, Patch, check, draft::Draft, draft::about, guard};
 use crate::change::Change;
 use crate::entity::{Membership, OrgStatus, Organization};
 use crate::error::{DomainError, Precondition};
 use crate::event::{EventType, Fields};
 use crate::id::{Id, IdType, OrgId, UserId};
+use crate::json::Value;
 use crate::load::{LoadSpec, Snapshot};
 use crate::role::Role;
-use crate::value::{Name, Slug};
+use crate::value::{ExternalId, Metadata, Name, Slug};
 
 /// Creates an organization, with its creator as owner.
 ///
@@ -102,6 +103,13 @@ impl Command for CreateOrg {
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<CreatedOrg>, DomainError> {
         let (name, slug) = self.forms()?;
+        if let Some(caller) = env.caller.as_guarded() {
+            let acting = match self.parent_id {
+                Some(_) => guard::member(seen, env, IdType::Organization)?,
+                None => None,
+            };
+            guard::allow(caller.usr_id == self.creator && acting.is_none_or(guard::Acting::manages))?;
+        }
         check::user_ok(seen.user.as_ref())?;
         let parent = match self.parent_id {
             Some(_) => Some(check::found(seen.org.as_ref(), IdType::Organization)?),
@@ -127,6 +135,9 @@ impl Command for CreateOrg {
             slug,
             cascade_permissions: self.cascade_permissions,
             inherit_permissions: self.inherit_permissions,
+            seat_limit: None,
+            external_id: None,
+            metadata: Metadata::default(),
             revision: 2,
             created_at: now,
             updated_at: now,
@@ -165,7 +176,7 @@ pub(super) fn added(mem: &Membership) -> Fields {
 }
 
 /// Changes an organization's fields; what is not named stays.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct UpdateOrg {
     /// Which.
@@ -178,12 +189,27 @@ pub struct UpdateOrg {
     pub cascade_permissions: Option<bool>,
     /// Whether what is granted above is taken over here.
     pub inherit_permissions: Option<bool>,
+    /// The most active and suspended memberships that joining may lead to: 1 to [`Organization::MAX_SEATS`].
+    pub seat_limit: Patch<i64>,
+    /// Its id in another system: 1 to 200 bytes.
+    pub external_id: Patch<String>,
+    /// What the application keeps there, as a whole: an object of at most 4096 bytes as JSON.
+    pub metadata: Patch<Value>,
 }
 
 impl UpdateOrg {
     /// Changes nothing yet.
     pub const fn new(org_id: OrgId) -> Self {
-        Self { org_id, name: Patch::Keep, slug: Patch::Keep, cascade_permissions: None, inherit_permissions: None }
+        Self {
+            org_id,
+            name: Patch::Keep,
+            slug: Patch::Keep,
+            cascade_permissions: None,
+            inherit_permissions: None,
+            seat_limit: Patch::Keep,
+            external_id: Patch::Keep,
+            metadata: Patch::Keep,
+        }
     }
 
     /// Sets or clears the name.
@@ -214,27 +240,66 @@ impl UpdateOrg {
         self
     }
 
-    fn name_form(&self) -> Result<Patch<Name>, DomainError> {
-        Ok(match &self.name {
-            Patch::Set(text) => Patch::Set(check::name("name", text)?),
-            Patch::Clear => Patch::Clear,
-            Patch::Keep => Patch::Keep,
+    /// Sets or lifts the limit on seats.
+    #[must_use]
+    pub const fn seat_limit(mut self, limit: Patch<i64>) -> Self {
+        self.seat_limit = limit;
+        self
+    }
+
+    /// Sets or clears the id in another system.
+    #[must_use]
+    pub fn external_id(mut self, id: Patch<String>) -> Self {
+        self.external_id = id;
+        self
+    }
+
+    /// Replaces or clears the metadata.
+    #[must_use]
+    pub fn metadata(mut self, metadata: Patch<Value>) -> Self {
+        self.metadata = metadata;
+        self
+    }
+
+    fn forms(&self) -> Result<UpdateForms, DomainError> {
+        Ok(UpdateForms {
+            name: self.name.try_map(|text| check::name("name", text))?,
+            seat_limit: self.seat_limit.try_map(|limit| seat_limit(*limit))?,
+            external_id: self.external_id.try_map(|text| external_id(text))?,
+            metadata: self.metadata.try_map(check::metadata)?,
         })
     }
+}
+
+struct UpdateForms {
+    name: Patch<Name>,
+    seat_limit: Patch<u32>,
+    external_id: Patch<ExternalId>,
+    metadata: Patch<Metadata>,
+}
+
+pub(super) fn seat_limit(limit: i64) -> Result<u32, DomainError> {
+    let fits = u32::try_from(limit).ok().filter(|limit| (1..=Organization::MAX_SEATS).contains(limit));
+    fits.ok_or_else(|| DomainError::format("seat_limit", "a whole number from 1 to 1000000000"))
+}
+
+pub(super) fn external_id(text: &str) -> Result<ExternalId, DomainError> {
+    ExternalId::parse(text).ok_or_else(|| DomainError::format("external_id", "1 to 200 bytes without NUL"))
 }
 
 impl Command for UpdateOrg {
     type Output = Organization;
 
     fn load(&self) -> Result<LoadSpec, DomainError> {
-        self.name_form()?;
+        self.forms()?;
         // A slug that does not have the form is refused in its place, behind the checks of the row.
         let slug = if let Patch::Set(text) = &self.slug { Slug::parse(text) } else { None };
         Ok(LoadSpec::Org { org: self.org_id, slug })
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Organization>, DomainError> {
-        let name = self.name_form()?;
+        let UpdateForms { name, seat_limit, external_id, metadata } = self.forms()?;
+        guard::manager(seen, env, IdType::Organization)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         not_already(org, &[OrgStatus::Revoked])?;
         let slug = match &self.slug {
@@ -251,6 +316,9 @@ impl Command for UpdateOrg {
             slug: slug.apply_to(org.slug.clone()),
             cascade_permissions: self.cascade_permissions.unwrap_or(org.cascade_permissions),
             inherit_permissions: self.inherit_permissions.unwrap_or(org.inherit_permissions),
+            seat_limit: seat_limit.apply_to(org.seat_limit),
+            external_id: external_id.apply_to(org.external_id.clone()),
+            metadata: metadata.apply_to(Some(org.metadata.clone())).unwrap_or_default(),
             ..org.clone()
         };
         let mut draft = Draft::new(env);
@@ -273,6 +341,9 @@ impl Command for UpdateOrg {
             slug: next.slug.clone(),
             cascade_permissions: next.cascade_permissions,
             inherit_permissions: next.inherit_permissions,
+            seat_limit: next.seat_limit,
+            external_id: next.external_id.clone(),
+            metadata: next.metadata.clone(),
         });
         let (before, after) = changed_fields(org, &next);
         draft.event(org, EventType::OrganizationUpdated, &[org.id.any()], before, after);
@@ -296,6 +367,15 @@ fn changed_fields(old: &Organization, new: &Organization) -> (Fields, Fields) {
         }
         if old.inherit_permissions != new.inherit_permissions {
             fields = fields.with("inherit_permissions", org.inherit_permissions);
+        }
+        if old.seat_limit != new.seat_limit {
+            fields = fields.with("seat_limit", org.seat_limit.map(|limit| Value::count(limit.into())));
+        }
+        if old.external_id != new.external_id {
+            fields = fields.with("external_id", text(org.external_id.as_ref().map(|id| id as _)));
+        }
+        if old.metadata != new.metadata {
+            fields = fields.with("metadata", org.metadata.to_value());
         }
         fields
     };
@@ -358,6 +438,7 @@ impl Command for SuspendOrg {
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Organization>, DomainError> {
+        guard::allow(guard::member(seen, env, IdType::Organization)?.is_none_or(|acting| acting.role == Role::Owner))?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         not_already(org, &[OrgStatus::Suspended, OrgStatus::Revoked])?;
         let mut draft = Draft::new(env);
@@ -377,6 +458,7 @@ impl Command for ReinstateOrg {
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Organization>, DomainError> {
+        guard::trusted(env)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         if org.status != OrgStatus::Suspended {
             return Err(Precondition::InvalidTransition.into());
@@ -401,6 +483,7 @@ impl Command for RevokeOrg {
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Organization>, DomainError> {
+        guard::allow(guard::member(seen, env, IdType::Organization)?.is_none_or(|acting| acting.role == Role::Owner))?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         not_already(org, &[OrgStatus::Revoked])?;
         if seen.has_children {
@@ -413,10 +496,19 @@ impl Command for RevokeOrg {
         if let Some(slug) = org.slug.clone() {
             draft.change(Change::ReleaseSlug { slug, org_id: org.id });
         }
+        if seen.pending_count > 0 {
+            let terminal_by = draft.acting_user();
+            draft.change(Change::RevokeInvitations { org_id: org.id, count: seen.pending_count, terminal_by });
+        }
+        if seen.org_tuples > 0 {
+            draft.change(Change::DeleteTuplesOfOrg { org_id: org.id, count: seen.org_tuples });
+        }
         let ids = ids.iter().map(|id| id.to_string().into()).collect();
         let after = status_fields(next.status)
-            .with("memberships_ended", crate::json::Value::Int(i64::try_from(*count).unwrap_or(i64::MAX)))
-            .with("membership_ids", crate::json::Value::List(ids));
+            .with("memberships_ended", Value::count(*count))
+            .with("membership_ids", Value::List(ids))
+            .with("invitations_revoked", Value::count(seen.pending_count))
+            .with("tuples_deleted", Value::count(seen.org_tuples));
         draft.event(org, EventType::OrganizationRevoked, &[org.id.any()], status_fields(org.status), after);
         let next = draft.org_after(next);
         Ok(draft.finish(next))

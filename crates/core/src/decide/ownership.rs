@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Command, Decision, Env, check, draft::Draft};
+use super::{Command, Decision, Env, check, draft::Draft, guard};
 use crate::entity::Membership;
 use crate::error::{DomainError, Precondition};
 use crate::id::{IdType, MembershipId, OrgId};
@@ -46,8 +46,15 @@ impl Command for TransferOwnership {
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<TransferredOwnership>, DomainError> {
+        let acting = guard::member(seen, env, IdType::Membership)?;
+        if let Some(acting) = acting {
+            let is_theirs = |mem: &Membership| mem.usr_id == acting.usr_id && mem.role == Role::Owner;
+            guard::allow(seen.membership.as_ref().is_some_and(is_theirs))?;
+        }
         let from = check::found(seen.membership.as_ref(), IdType::Membership)?;
-        let to = check::found(seen.peer.as_ref(), IdType::Membership)?;
+        // What is in another organization is out of a guarded caller's sight.
+        let to = seen.peer.as_ref().filter(|peer| acting.is_none() || peer.org_id == from.org_id);
+        let to = check::found(to, IdType::Membership)?;
         if !check::is_active(from, env.now) {
             return Err(Precondition::FromNotActive.into());
         }

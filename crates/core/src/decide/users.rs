@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Command, Decision, Env, check, draft::Draft};
+use super::{Command, Decision, Env, check, draft::Draft, guard};
 use crate::change::Change;
 use crate::entity::{User, UserStatus};
 use crate::error::{DomainError, Precondition};
@@ -50,6 +50,7 @@ impl Command for CreateUser {
 
     fn decide(&self, _: &Snapshot, env: &mut Env<'_>) -> Result<Decision<CreatedUser>, DomainError> {
         let display_name = self.display_name.as_deref().map(|text| check::name("display_name", text)).transpose()?;
+        guard::trusted(env)?;
         let mut draft = Draft::new(env);
         let now = draft.now();
         let user = User { id: draft.id(), status: UserStatus::Active, display_name, created_at: now, updated_at: now, revision: 0 };
@@ -112,6 +113,7 @@ impl Command for SuspendUser {
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<SuspendedUser>, DomainError> {
+        guard::oneself(env, self.usr_id, seen.user.as_ref())?;
         let user = check::found(seen.user.as_ref(), IdType::User)?;
         not_revoked(user)?;
         let orgs_without_acting_owner = solely_owned(seen);
@@ -134,6 +136,7 @@ impl Command for ReinstateUser {
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<User>, DomainError> {
+        guard::oneself(env, self.usr_id, seen.user.as_ref())?;
         let user = check::found(seen.user.as_ref(), IdType::User)?;
         if user.status != UserStatus::Suspended {
             return Err(Precondition::InvalidTransition.into());
@@ -152,6 +155,7 @@ impl Command for RevokeUser {
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<User>, DomainError> {
+        guard::oneself(env, self.usr_id, seen.user.as_ref())?;
         let user = check::found(seen.user.as_ref(), IdType::User)?;
         not_revoked(user)?;
         let orgs = solely_owned(seen);

@@ -2,13 +2,14 @@
 
 use std::collections::btree_map;
 
-use super::State;
+use super::{EventPlace, State, TupleSpot};
 use crate::change::{Change, Guard, Plan, Refusal, UniqueKey};
-use crate::entity::{Membership, MembershipStatus, Organization, User};
+use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, Organization, User};
 use crate::event::Event;
-use crate::id::{EventId, MembershipId, OrgId, UserId};
+use crate::id::{EventId, InvitationId, MembershipId, OrgId, TupleId, UserId};
 use crate::role::Role;
 use crate::time::Timestamp;
+use crate::tuple::{EntityRef, Tuple};
 use crate::value::Slug;
 
 /// How to take one step back.
@@ -18,6 +19,8 @@ enum Undo {
     Org(OrgId, Option<Box<Organization>>),
     Slug(Slug, Option<OrgId>),
     Membership(MembershipId, Option<Box<Membership>>),
+    Invitation(InvitationId, Option<Box<Invitation>>),
+    Tuple(TupleId, Option<Box<Tuple>>),
     Event(EventId),
 }
 
@@ -44,7 +47,7 @@ impl State {
     fn try_apply(&mut self, plan: &Plan, undo: &mut Vec<Undo>) -> Result<(), Refusal> {
         let at = plan.at.unwrap_or(Timestamp::MIN);
         for guard in &plan.guards {
-            self.guard(guard, undo)?;
+            self.guard(guard, at, undo)?;
         }
         for change in &plan.changes {
             self.change(change, at, undo)?;
@@ -58,7 +61,7 @@ impl State {
         Ok(())
     }
 
-    fn guard(&mut self, guard: &Guard, undo: &mut Vec<Undo>) -> Result<(), Refusal> {
+    fn guard(&mut self, guard: &Guard, at: Timestamp, undo: &mut Vec<Undo>) -> Result<(), Refusal> {
         match guard {
             Guard::User { id, revision, advance } => match (self.users.get_mut(id), revision) {
                 (None, None) => {}
@@ -85,6 +88,12 @@ impl State {
                 }
                 _ => return Err(Refusal::Conflict),
             },
+            // As above, nobody else is about to claim it.
+            Guard::Object { object, org_id } => {
+                if self.is_elsewhere(*object, *org_id, at) {
+                    return Err(Refusal::Conflict);
+                }
+            }
         }
         Ok(())
     }
@@ -111,13 +120,16 @@ impl State {
                 self.put_org(org.clone());
                 undo.push(Undo::Org(org.id, None));
             }
-            Change::UpdateOrg { id, status, name, slug, cascade_permissions, inherit_permissions } => {
+            Change::UpdateOrg { id, status, name, slug, cascade_permissions, inherit_permissions, seat_limit, external_id, metadata } => {
                 let org = self.orgs.get_mut(id).filter(|org| org.status == *status);
                 let org = org.ok_or_else(|| inconsistent("organization", id))?;
                 undo.push(Undo::Org(*id, Some(Box::new(org.clone()))));
                 org.name.clone_from(name);
                 org.slug.clone_from(slug);
                 (org.cascade_permissions, org.inherit_permissions) = (*cascade_permissions, *inherit_permissions);
+                org.seat_limit = *seat_limit;
+                org.external_id.clone_from(external_id);
+                org.metadata.clone_from(metadata);
                 org.updated_at = at;
             }
             Change::SetOrgStatus { id, from, to } => {
@@ -156,9 +168,9 @@ impl State {
                 self.put_membership(new);
                 undo.push(Undo::Membership(*id, Some(Box::new(old))));
             }
-            Change::SetMembershipExpiry { org_id, id, from, to } => {
+            Change::UpdateMembership { org_id, id, from, expires_at, metadata } => {
                 let old = self.expect_membership(*org_id, *id, |mem| mem.expires_at == *from)?;
-                let new = Membership { expires_at: *to, updated_at: at, ..old.clone() };
+                let new = Membership { expires_at: *expires_at, metadata: metadata.clone(), updated_at: at, ..old.clone() };
                 self.put_membership(new);
                 undo.push(Undo::Membership(*id, Some(Box::new(old))));
             }
@@ -173,6 +185,100 @@ impl State {
                     undo.push(Undo::Membership(old.id, Some(Box::new(old))));
                 }
             }
+            Change::InsertInvitation(_)
+            | Change::EndInvitation { .. }
+            | Change::ExtendInvitation { .. }
+            | Change::RevokeInvitations { .. } => {
+                self.change_invitations(change, at, undo)?;
+            }
+            Change::InsertTuple(_)
+            | Change::DeleteTuple { .. }
+            | Change::DeleteTuplesOfMember { .. }
+            | Change::DeleteTuplesOfOrg { .. } => self.change_tuples(change, undo)?,
+        }
+        Ok(())
+    }
+
+    fn change_invitations(&mut self, change: &Change, at: Timestamp, undo: &mut Vec<Undo>) -> Result<(), Refusal> {
+        match change {
+            Change::InsertInvitation(inv) => {
+                if self.invitations.contains_key(&inv.id) {
+                    return Err(Refusal::Unique(UniqueKey::Id));
+                }
+                if inv.status == InvitationStatus::Pending && self.pending.contains_key(&(inv.org_id, inv.identifier.clone())) {
+                    return Err(Refusal::Unique(UniqueKey::PendingInvitation));
+                }
+                self.put_invitation(inv.clone());
+                undo.push(Undo::Invitation(inv.id, None));
+            }
+            Change::EndInvitation { org_id, id, to, terminal_at, terminal_by, invited_user_id } => {
+                let old = self.expect_invitation(*org_id, *id, InvitationStatus::Pending)?;
+                let (terminal_at, terminal_by, invited_user_id) = (Some(*terminal_at), *terminal_by, *invited_user_id);
+                self.put_invitation(Invitation { status: *to, terminal_at, terminal_by, invited_user_id, ..old.clone() });
+                undo.push(Undo::Invitation(*id, Some(Box::new(old))));
+            }
+            Change::ExtendInvitation { org_id, id, from, expires_at } => {
+                let old = self.expect_invitation(*org_id, *id, *from)?;
+                let taken = self.pending.get(&(*org_id, old.identifier.clone())).is_some_and(|pending| pending != id);
+                if taken {
+                    return Err(Refusal::Unique(UniqueKey::PendingInvitation));
+                }
+                let status = InvitationStatus::Pending;
+                self.put_invitation(Invitation { status, expires_at: *expires_at, terminal_at: None, terminal_by: None, ..old.clone() });
+                undo.push(Undo::Invitation(*id, Some(Box::new(old))));
+            }
+            Change::RevokeInvitations { org_id, count, terminal_by } => {
+                let rows: Vec<Invitation> = self.pending_of(*org_id, at).cloned().collect();
+                if u64::try_from(rows.len()) != Ok(*count) {
+                    return Err(inconsistent("invitation", org_id));
+                }
+                for old in rows {
+                    let (status, terminal_at) = (InvitationStatus::Revoked, Some(at));
+                    self.put_invitation(Invitation { status, terminal_at, terminal_by: *terminal_by, ..old.clone() });
+                    undo.push(Undo::Invitation(old.id, Some(Box::new(old))));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn change_tuples(&mut self, change: &Change, undo: &mut Vec<Undo>) -> Result<(), Refusal> {
+        match change {
+            Change::InsertTuple(tuple) => {
+                if self.tuples.contains_key(&tuple.id) {
+                    return Err(Refusal::Unique(UniqueKey::Id));
+                }
+                if self.tuple_keys.contains_key(&spot(tuple)) {
+                    return Err(Refusal::Unique(UniqueKey::Tuple));
+                }
+                self.put_tuple(tuple.clone());
+                undo.push(Undo::Tuple(tuple.id, None));
+            }
+            Change::DeleteTuple { id } => {
+                let old = self.drop_tuple(*id).ok_or_else(|| inconsistent("tuple", id))?;
+                undo.push(Undo::Tuple(*id, Some(Box::new(old))));
+            }
+            Change::DeleteTuplesOfMember { org_id, usr_id, count } => {
+                let ids = self.tuples_of_member(*org_id, *usr_id);
+                self.drop_tuples(&ids, *count, *org_id, undo)?;
+            }
+            Change::DeleteTuplesOfOrg { org_id, count } => {
+                let ids = self.tuples_of_org(*org_id);
+                self.drop_tuples(&ids, *count, *org_id, undo)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn drop_tuples(&mut self, ids: &[TupleId], count: u64, org: OrgId, undo: &mut Vec<Undo>) -> Result<(), Refusal> {
+        if u64::try_from(ids.len()) != Ok(count) {
+            return Err(inconsistent("tuple", &org));
+        }
+        for id in ids {
+            let old = self.drop_tuple(*id);
+            undo.push(Undo::Tuple(*id, old.map(Box::new)));
         }
         Ok(())
     }
@@ -187,11 +293,12 @@ impl State {
                 return Err(inconsistent("event", &event.id));
             }
             events.push(event.clone());
-            self.event_ids.insert(event.id, Some((org, revision)));
         } else {
             self.store_events.insert(event.id, event.clone());
-            self.event_ids.insert(event.id, None);
         }
+        let place = EventPlace { of_org: event.org_id.zip(event.revision), feed: self.feed.len() };
+        self.event_ids.insert(event.id, place);
+        self.feed.push(event.id);
         undo.push(Undo::Event(event.id));
         Ok(())
     }
@@ -218,23 +325,35 @@ impl State {
             }
             Undo::Membership(_, Some(mem)) => self.put_membership(*mem),
             Undo::Membership(id, None) => self.drop_membership(id),
-            Undo::Event(id) => match self.event_ids.remove(&id) {
-                Some(Some((org, _))) => {
-                    if let Some(events) = self.events.get_mut(&org) {
-                        events.pop();
+            Undo::Invitation(_, Some(inv)) => self.put_invitation(*inv),
+            Undo::Invitation(id, None) => self.drop_invitation(id),
+            Undo::Tuple(_, Some(tuple)) => self.put_tuple(*tuple),
+            Undo::Tuple(id, None) => drop(self.drop_tuple(id)),
+            Undo::Event(id) => {
+                self.feed.pop();
+                match self.event_ids.remove(&id).map(|place| place.of_org) {
+                    Some(Some((org, _))) => {
+                        if let Some(events) = self.events.get_mut(&org) {
+                            events.pop();
+                        }
                     }
+                    Some(None) => {
+                        self.store_events.remove(&id);
+                    }
+                    None => {}
                 }
-                Some(None) => {
-                    self.store_events.remove(&id);
-                }
-                None => {}
-            },
+            }
         }
     }
 
     fn expect_membership(&self, org: OrgId, id: MembershipId, fits: impl Fn(&Membership) -> bool) -> Result<Membership, Refusal> {
         let mem = self.memberships.get(&id).filter(|mem| mem.org_id == org && fits(mem));
         mem.cloned().ok_or_else(|| inconsistent("membership", &id))
+    }
+
+    fn expect_invitation(&self, org: OrgId, id: InvitationId, from: InvitationStatus) -> Result<Invitation, Refusal> {
+        let inv = self.invitations.get(&id).filter(|inv| inv.org_id == org && inv.status == from);
+        inv.cloned().ok_or_else(|| inconsistent("invitation", &id))
     }
 
     fn put_org(&mut self, org: Organization) {
@@ -267,4 +386,52 @@ impl State {
             self.current.remove(&(old.org_id, old.usr_id));
         }
     }
+
+    fn put_invitation(&mut self, inv: Invitation) {
+        self.drop_invitation(inv.id);
+        self.invitations_of.insert((inv.org_id, inv.id));
+        self.invitations_for.insert((inv.identifier.clone(), inv.id));
+        if inv.status == InvitationStatus::Pending {
+            self.pending.insert((inv.org_id, inv.identifier.clone()), inv.id);
+        }
+        self.invitations.insert(inv.id, inv);
+    }
+
+    fn drop_invitation(&mut self, id: InvitationId) {
+        let Some(old) = self.invitations.remove(&id) else { return };
+        self.invitations_of.remove(&(old.org_id, id));
+        self.invitations_for.remove(&(old.identifier.clone(), id));
+        let place = (old.org_id, old.identifier);
+        if self.pending.get(&place) == Some(&id) {
+            self.pending.remove(&place);
+        }
+    }
+
+    fn put_tuple(&mut self, tuple: Tuple) {
+        self.tuple_keys.insert(spot(&tuple), tuple.id);
+        self.tuples_of.insert((tuple.key.subject, tuple.id));
+        self.tuples_on.insert((tuple.key.object, tuple.id));
+        self.tuples_in.extend(tuple.org_id.map(|org| (org, tuple.key.subject, tuple.id)));
+        self.tuples.insert(tuple.id, tuple);
+    }
+
+    fn drop_tuple(&mut self, id: TupleId) -> Option<Tuple> {
+        let old = self.tuples.remove(&id)?;
+        self.tuple_keys.remove(&spot(&old));
+        self.tuples_of.remove(&(old.key.subject, id));
+        self.tuples_on.remove(&(old.key.object, id));
+        if let Some(org) = old.org_id {
+            self.tuples_in.remove(&(org, old.key.subject, id));
+        }
+        Some(old)
+    }
+
+    fn tuples_of_member(&self, org: OrgId, usr: UserId) -> Vec<TupleId> {
+        self.tuples_in_scope(org, EntityRef::user(usr)).collect()
+    }
+}
+
+/// Where a tuple stands.
+pub(super) fn spot(tuple: &Tuple) -> TupleSpot {
+    (tuple.key.object, tuple.key.relation.clone(), tuple.key.subject, tuple.org_id)
 }

@@ -3,14 +3,21 @@
 use std::ops::Bound;
 
 use super::State;
-use crate::entity::{Membership, OrgStatus, Organization, User, UserStatus, is_live};
-use crate::id::{Id, MembershipId, OrgId, UserId};
-use crate::load::{Found, ImportIds, LoadSpec, OtherOwner, Owned, Snapshot};
+use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus, is_live};
+use crate::id::{Id, InvitationId, MembershipId, OrgId, TupleId, UserId};
+use crate::load::{Found, Hold, ImportIds, Load, LoadSpec, OtherOwner, Owned, Snapshot, Standing, Standpoint};
+use crate::role::Role;
+use crate::time::Timestamp;
+use crate::tuple::{EntityRef, Grant, Tuple, TupleKey};
 
 impl State {
     /// What a command needs to see.
-    pub fn load(&self, spec: &LoadSpec) -> Snapshot {
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of load, and each is short")]
+    pub fn load(&self, load: Load<'_>) -> Snapshot {
+        let Load { spec, actor, at } = load;
         let mut seen = Snapshot::default();
+        // The organization in which a guarded caller's standing is wanted.
+        let mut place = None;
         match spec {
             LoadSpec::Nothing => {}
             LoadSpec::User { usr } => seen.user = self.user(*usr),
@@ -22,8 +29,10 @@ impl State {
                 seen.user = self.user(*creator);
                 seen.org = parent.and_then(|parent| self.org(parent));
                 seen.slug_holder = slug.as_ref().and_then(|slug| self.slugs.get(slug).copied());
+                place = *parent;
             }
             LoadSpec::Org { org, slug } => {
+                place = Some(*org);
                 seen.org = self.org(*org);
                 seen.slug_holder = slug.as_ref().and_then(|slug| self.slugs.get(slug).copied());
             }
@@ -34,11 +43,17 @@ impl State {
                 let count = u64::try_from(current.len()).unwrap_or(u64::MAX);
                 let ids = usize::try_from(*ids).unwrap_or(usize::MAX);
                 seen.current = (count, current.into_iter().take(ids).collect());
+                seen.pending_count = count_of(self.pending_of(*org, at));
+                seen.org_tuples = count_of(self.tuples_of_org(*org));
+                place = Some(*org);
             }
             LoadSpec::Join { org, usr } => {
                 seen.org = self.org(*org);
                 seen.user = self.user(*usr);
                 seen.membership = self.current_of(*org, *usr);
+                seen.seats = self.seats(*org, at);
+                seen.member_tuples = count_of(self.tuples_in_scope(*org, EntityRef::user(*usr)));
+                place = Some(*org);
             }
             LoadSpec::Member { mem, peer } => {
                 seen.membership = self.memberships.get(mem).cloned();
@@ -46,6 +61,8 @@ impl State {
                     seen.org = self.org(mem.org_id);
                     seen.user = self.user(mem.usr_id);
                     seen.other_owner = self.other_owner(mem.org_id, mem.usr_id);
+                    seen.member_tuples = count_of(self.tuples_in_scope(mem.org_id, EntityRef::user(mem.usr_id)));
+                    place = Some(mem.org_id);
                     if let Some(peer) = peer {
                         seen.org_live = is_live(&self.path(mem.org_id));
                         seen.peer = self.current_of(mem.org_id, *peer);
@@ -58,10 +75,119 @@ impl State {
                 seen.membership = self.memberships.get(from).cloned();
                 seen.peer = self.memberships.get(to).cloned();
                 seen.peer_user = seen.peer.as_ref().and_then(|mem| self.user(mem.usr_id));
+                place = seen.membership.as_ref().map(|mem| mem.org_id);
             }
-            LoadSpec::Ids(ids) => *seen.found = self.found(ids),
+            LoadSpec::Invite { org, identifiers, grants } => {
+                seen.org = self.org(*org);
+                let pending = identifiers.iter().filter_map(|text| self.pending.get(&(*org, text.clone())));
+                seen.pending = pending.filter_map(|id| self.invitations.get(id).cloned()).collect();
+                seen.pending.sort_by_key(|inv| inv.id);
+                seen.pending.dedup_by_key(|inv| inv.id);
+                if let Some(usr) = actor {
+                    seen.grants = grants.iter().map(|grant| self.standpoint(usr, grant, Some(*org), at)).collect();
+                }
+                place = Some(*org);
+            }
+            LoadSpec::Invitation { inv } => {
+                seen.invitation = self.invitations.get(inv).cloned();
+                if let Some(inv) = &seen.invitation {
+                    let pending = self.pending.get(&(inv.org_id, inv.identifier.clone()));
+                    seen.pending = pending.and_then(|id| self.invitations.get(id).cloned()).into_iter().collect();
+                    seen.org = self.org(inv.org_id);
+                    let promises = actor.map(|usr| self.promises(inv, usr, at));
+                    place = Some(inv.org_id);
+                    seen.grants = promises.unwrap_or_default();
+                }
+            }
+            LoadSpec::Accept { inv, usr } => self.load_accept(*inv, *usr, at, &mut seen),
+            LoadSpec::NewTuple { key, org } => {
+                let spot = (key.object, key.relation.clone(), key.subject, *org);
+                seen.tuple = self.tuple_keys.get(&spot).and_then(|id| self.tuples.get(id).cloned());
+                seen.org = org.and_then(|org| self.org(org));
+                seen.object_org = key.object.as_org().and_then(|org| self.org(org));
+                seen.membership = org.zip(key.subject.as_user()).and_then(|(org, usr)| self.current_of(org, usr));
+                place = org.or_else(|| key.object.as_org());
+                self.load_grant(key, *org, actor, at, &mut seen);
+            }
+            LoadSpec::Tuple { id } => place = self.load_tuple(*id, actor, at, &mut seen),
+            LoadSpec::Expired { limit } => self.load_expired(*limit, at, &mut seen),
+            LoadSpec::Ids(ids) => *seen.found = self.found(ids, at),
         }
+        let always = matches!(spec, LoadSpec::NewTuple { .. } | LoadSpec::Tuple { .. });
+        seen.standing = actor.filter(|_| always || place.is_some()).map(|usr| match place {
+            Some(org) => self.standing(usr, org),
+            None => Standing { user: self.user(usr), ..Standing::default() },
+        });
         seen
+    }
+
+    fn load_accept(&self, inv: InvitationId, usr: Option<UserId>, at: Timestamp, seen: &mut Snapshot) {
+        seen.invitation = self.invitations.get(&inv).cloned();
+        let Some(inv) = &seen.invitation else { return };
+        seen.org = self.org(inv.org_id);
+        seen.seats = self.seats(inv.org_id, at);
+        if inv.judged {
+            seen.grants = self.promises(inv, inv.invited_by, at);
+        }
+        let Some(usr) = usr else { return };
+        seen.user = self.user(usr);
+        seen.membership = self.current_of(inv.org_id, usr);
+        seen.member_tuples = count_of(self.tuples_in_scope(inv.org_id, EntityRef::user(usr)));
+        let held = |grant: &Grant| self.standpoint(usr, grant, None, at).open > Hold::Not;
+        let places = inv.pre_tuples.iter().zip(0..).filter(|(grant, _)| held(grant));
+        seen.held = places.map(|(_, place)| place).collect();
+    }
+
+    /// What a user has to do with each promise of an invitation.
+    fn promises(&self, inv: &Invitation, usr: UserId, at: Timestamp) -> Vec<Standpoint> {
+        inv.pre_tuples.iter().map(|promise| self.standpoint(usr, promise, Some(inv.org_id), at)).collect()
+    }
+
+    fn load_tuple(&self, id: TupleId, actor: Option<UserId>, at: Timestamp, seen: &mut Snapshot) -> Option<OrgId> {
+        seen.tuple = self.tuples.get(&id).cloned();
+        if let Some(Tuple { key, org_id, .. }) = seen.tuple.clone() {
+            seen.org = org_id.and_then(|org| self.org(org));
+            seen.object_org = key.object.as_org().and_then(|org| self.org(org));
+            self.load_grant(&key, org_id, actor, at, seen);
+            return org_id.or_else(|| key.object.as_org());
+        }
+        let mem = MembershipId::from_uuid(id.as_uuid()).ok()?;
+        let mem = self.memberships.get(&mem)?;
+        seen.membership = Some(mem.clone());
+        seen.user = self.user(mem.usr_id);
+        seen.org = self.org(mem.org_id);
+        seen.org_live = is_live(&self.path(mem.org_id));
+        Some(mem.org_id)
+    }
+
+    fn load_grant(&self, key: &TupleKey, scope: Option<OrgId>, actor: Option<UserId>, at: Timestamp, seen: &mut Snapshot) {
+        let grant = Grant { relation: key.relation.clone(), object: key.object };
+        seen.grants = actor.map(|usr| self.standpoint(usr, &grant, scope, at)).into_iter().collect();
+    }
+
+    fn load_expired(&self, limit: u32, at: Timestamp, seen: &mut Snapshot) {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let ended = |inv: &&Invitation| inv.status == InvitationStatus::Pending && inv.status_at(at) == InvitationStatus::Expired;
+        seen.pending = self.invitations.values().filter(ended).take(limit).cloned().collect();
+        let room = limit.saturating_sub(seen.pending.len());
+        seen.expired_tuples = self.tuples.values().filter(|tuple| tuple.is_expired(at)).take(room).cloned().collect();
+        let of_tuples = seen.expired_tuples.iter().flat_map(|tuple| tuple.org_id.into_iter().chain(tuple.key.object.as_org()));
+        let orgs = seen.pending.iter().map(|inv| inv.org_id).chain(of_tuples);
+        seen.found.orgs = orgs.filter_map(|org| self.org(org)).collect();
+        seen.found.normalize();
+    }
+
+    /// How many seats are taken, where there is a limit.
+    fn seats(&self, org: OrgId, at: Timestamp) -> Option<u64> {
+        self.orgs.get(&org)?.seat_limit?;
+        let taken = |mem: &&Membership| matches!(mem.status_at(at), MembershipStatus::Active | MembershipStatus::Suspended);
+        Some(count_of(self.current_of_org(org).filter(taken)))
+    }
+
+    /// The organization's invitations that are pending at a moment.
+    pub(super) fn pending_of(&self, org: OrgId, at: Timestamp) -> impl Iterator<Item = &Invitation> {
+        let rows = self.invitations_of.range(pairs_of(org, None)).filter_map(|(_, id)| self.invitations.get(id));
+        rows.filter(move |inv| inv.status_at(at) == InvitationStatus::Pending)
     }
 
     pub(super) fn user(&self, id: UserId) -> Option<User> {
@@ -120,23 +246,41 @@ impl State {
         owned
     }
 
-    fn found(&self, ids: &ImportIds) -> Found {
+    fn found(&self, ids: &ImportIds, at: Timestamp) -> Found {
         let mut found = Found {
             users: ids.users.iter().filter_map(|id| self.user(*id)).collect(),
             orgs: ids.orgs.iter().filter_map(|id| self.org(*id)).collect(),
             memberships: ids.memberships.iter().filter_map(|id| self.memberships.get(id).cloned()).collect(),
             slugs: ids.slugs.iter().filter_map(|slug| Some((slug.clone(), *self.slugs.get(slug)?))).collect(),
+            invitations: ids.invitations.iter().filter_map(|id| self.invitations.get(id).cloned()).collect(),
+            tuples: self.found_tuples(ids),
+            role_bound: ids.orgs.iter().copied().filter(|org| self.is_role_bound(*org, at)).collect(),
             members: ids.users.iter().copied().filter(|usr| self.of_user(*usr, None).next().is_some()).collect(),
         };
         found.normalize();
         found
     }
+
+    fn found_tuples(&self, ids: &ImportIds) -> Vec<Tuple> {
+        let spot = |(key, scope): &(TupleKey, Option<OrgId>)| (key.object, key.relation.clone(), key.subject, *scope);
+        let by_key = ids.keys.iter().filter_map(|key| self.tuple_keys.get(&spot(key)));
+        ids.tuples.iter().chain(by_key).filter_map(|id| self.tuples.get(id).cloned()).collect()
+    }
+
+    fn is_role_bound(&self, org: OrgId, at: Timestamp) -> bool {
+        let on = self.tuples_on.range(pairs_of(EntityRef::org(org), None)).filter_map(|(_, id)| self.tuples.get(id));
+        on.into_iter().any(|tuple| !tuple.is_expired(at) && Role::from_slug(tuple.key.relation.as_str()).is_some())
+    }
 }
 
-type PairRange<A, B> = (Bound<(A, B)>, Bound<(A, B)>);
+fn count_of(rows: impl IntoIterator) -> u64 {
+    u64::try_from(rows.into_iter().count()).unwrap_or(u64::MAX)
+}
+
+pub(super) type PairRange<A, B> = (Bound<(A, B)>, Bound<(A, B)>);
 
 /// All pairs that begin with this id, or those behind one of them.
-fn pairs_of<A: Copy, B: Id>(first: A, after: Option<B>) -> PairRange<A, B> {
+pub(super) fn pairs_of<A: Copy, B: Id>(first: A, after: Option<B>) -> PairRange<A, B> {
     let start = after.map_or(Bound::Included((first, B::LOWEST)), |after| Bound::Excluded((first, after)));
     (start, Bound::Included((first, B::HIGHEST)))
 }

@@ -4,15 +4,17 @@
 mod apply;
 mod load;
 mod read;
+mod tuples;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use crate::entity::{Membership, Organization, User};
+use crate::entity::{Invitation, Membership, Organization, User};
 use crate::event::Event;
-use crate::id::{EventId, MembershipId, OrgId, UserId};
-use crate::value::Slug;
+use crate::id::{EventId, InvitationId, MembershipId, OrgId, TupleId, UserId};
+use crate::tuple::{EntityRef, Tuple};
+use crate::value::{Identifier, Relation, Slug};
 
 /// Every row of a store.
 #[derive(Debug, Default)]
@@ -28,10 +30,35 @@ pub struct State {
     by_user: BTreeSet<(UserId, MembershipId)>,
     current: HashMap<(OrgId, UserId), MembershipId>,
     owners: BTreeSet<(OrgId, MembershipId)>,
+    invitations: BTreeMap<InvitationId, Invitation>,
+    /// All invitations of an organization, for an identifier; the one of each pair that is stored as pending.
+    invitations_of: BTreeSet<(OrgId, InvitationId)>,
+    invitations_for: BTreeSet<(Identifier, InvitationId)>,
+    pending: BTreeMap<(OrgId, Identifier), InvitationId>,
+    tuples: BTreeMap<TupleId, Tuple>,
+    /// Tuples by what they say, from the object on, each scope on its own; of a subject; on an object; in a scope.
+    tuple_keys: BTreeMap<TupleSpot, TupleId>,
+    tuples_of: BTreeSet<(EntityRef, TupleId)>,
+    tuples_on: BTreeSet<(EntityRef, TupleId)>,
+    tuples_in: BTreeSet<(OrgId, EntityRef, TupleId)>,
     /// Events of each organization, revision 1 first.
     events: HashMap<OrgId, Vec<Event>>,
     store_events: BTreeMap<EventId, Event>,
-    event_ids: HashMap<EventId, Option<(OrgId, u64)>>,
+    event_ids: HashMap<EventId, EventPlace>,
+    /// Every event, in the order of commits.
+    feed: Vec<EventId>,
+}
+
+/// Where a tuple stands: no two stand in one place.
+type TupleSpot = (EntityRef, Relation, EntityRef, Option<OrgId>);
+
+/// Where an event is found.
+#[derive(Debug, Clone, Copy)]
+struct EventPlace {
+    /// The organization and the revision, if it has one.
+    of_org: Option<(OrgId, u64)>,
+    /// The place in the feed.
+    feed: usize,
 }
 
 /// Every row of a store in a fixed order, for comparing stores with each other.
@@ -49,27 +76,28 @@ pub struct Dump {
     pub slugs: Vec<(Slug, OrgId)>,
     /// Memberships by id, as stored.
     pub memberships: Vec<Membership>,
+    /// Invitations by id, as stored.
+    pub invitations: Vec<Invitation>,
+    /// Stored tuples by id.
+    pub tuples: Vec<Tuple>,
     /// Events of organizations by organization and revision, then those of none by id.
     pub events: Vec<Event>,
 }
 
 impl Dump {
-    /// A dump of rows in any order.
-    pub fn new(
-        mut users: Vec<User>,
-        mut organizations: Vec<Organization>,
-        mut slugs: Vec<(Slug, OrgId)>,
-        mut memberships: Vec<Membership>,
-        mut events: Vec<Event>,
-    ) -> Self {
-        users.sort_by_key(|user| user.id);
-        organizations.sort_by_key(|org| org.id);
-        slugs.sort();
-        memberships.sort_by_key(|mem| mem.id);
-        events.sort_by_key(|event| (event.org_id.is_none(), event.org_id, event.revision, event.id));
-        let user_revisions = users.iter().map(|user| user.revision).collect();
-        let ancestors = organizations.iter().map(|org| org.ancestors.clone()).collect();
-        Self { users, user_revisions, organizations, ancestors, slugs, memberships, events }
+    /// The rows of this dump, which may be in any order, in the fixed one; what follows from other rows is made anew.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        self.users.sort_by_key(|user| user.id);
+        self.organizations.sort_by_key(|org| org.id);
+        self.slugs.sort();
+        self.memberships.sort_by_key(|mem| mem.id);
+        self.invitations.sort_by_key(|inv| inv.id);
+        self.tuples.sort_by_key(|tuple| tuple.id);
+        self.events.sort_by_key(|event| (event.org_id.is_none(), event.org_id, event.revision, event.id));
+        self.user_revisions = self.users.iter().map(|user| user.revision).collect();
+        self.ancestors = self.organizations.iter().map(|org| org.ancestors.clone()).collect();
+        self
     }
 }
 
@@ -81,13 +109,16 @@ impl State {
 
     /// Every row, in a fixed order.
     pub fn dump(&self) -> Dump {
-        let events = self.events.values().flatten().chain(self.store_events.values());
-        Dump::new(
-            self.users.values().cloned().collect(),
-            self.orgs.values().cloned().collect(),
-            self.slugs.iter().map(|(slug, org)| (slug.clone(), *org)).collect(),
-            self.memberships.values().cloned().collect(),
-            events.cloned().collect(),
-        )
+        Dump {
+            users: self.users.values().cloned().collect(),
+            organizations: self.orgs.values().cloned().collect(),
+            slugs: self.slugs.iter().map(|(slug, org)| (slug.clone(), *org)).collect(),
+            memberships: self.memberships.values().cloned().collect(),
+            invitations: self.invitations.values().cloned().collect(),
+            tuples: self.tuples.values().cloned().collect(),
+            events: self.events.values().flatten().chain(self.store_events.values()).cloned().collect(),
+            ..Dump::default()
+        }
+        .sorted()
     }
 }

@@ -2,11 +2,12 @@
 
 use std::ops::Bound;
 
-use super::State;
-use crate::entity::{Membership, Organization, User};
+use super::{State, load::pairs_of};
+use crate::entity::{Invitation, InvitationStatus, Membership, Organization, User};
 use crate::event::Event;
-use crate::id::{OrgId, UserId};
-use crate::query::{EventQuery, Expiry, MembershipFilter, MembershipQuery, OrgQuery, Window};
+use crate::id::{EventId, Id, InvitationId, OrgId, UserId};
+use crate::query::{EventQuery, Expiry, InvitationFilter, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery, Window};
+use crate::time::Timestamp;
 use crate::value::Name;
 
 impl State {
@@ -72,13 +73,33 @@ impl State {
         })
     }
 
+    /// Invitations; `None` when the organization that the query names does not exist.
+    pub fn read_invitations(&self, query: &InvitationQuery) -> Option<Vec<Invitation>> {
+        let row = |id: &InvitationId| self.invitations.get(id);
+        Some(match query {
+            InvitationQuery::Id(id) => row(id).into_iter().cloned().collect(),
+            InvitationQuery::OfOrg { org, filter, window } => {
+                self.orgs.get(org)?;
+                let rows = self.invitations_of.range(pairs_of(*org, window.after)).filter_map(|(_, id)| row(id));
+                cut(rows.filter(|inv| open(inv, *filter)), window)
+            }
+            InvitationQuery::For { identifier, filter, window } => {
+                let start = window.after.map_or(Bound::Included((identifier.clone(), InvitationId::LOWEST)), |after| {
+                    Bound::Excluded((identifier.clone(), after))
+                });
+                let rows = self.invitations_for.range((start, Bound::Included((identifier.clone(), InvitationId::HIGHEST))));
+                cut(rows.filter_map(|(_, id)| row(id)).filter(|inv| open(inv, *filter)), window)
+            }
+        })
+    }
+
     /// How many memberships an organization has; `None` when it does not exist.
     pub fn count_members(&self, org: OrgId, filter: Option<MembershipFilter>) -> Option<u64> {
         self.orgs.get(&org)?;
         u64::try_from(self.of_org(org, None).filter(|mem| passes(mem, filter)).count()).ok()
     }
 
-    /// Events; `None` when the organization that the query names does not exist.
+    /// Events; `None` when the organization, or the event behind which to begin, does not exist.
     pub fn read_events(&self, query: &EventQuery) -> Option<Vec<Event>> {
         Some(match query {
             EventQuery::OfOrg { org, after, fetch } => {
@@ -87,18 +108,26 @@ impl State {
                 let fetch = usize::try_from(*fetch).unwrap_or(usize::MAX);
                 self.events.get(org).into_iter().flatten().skip(behind).take(fetch).cloned().collect()
             }
-            EventQuery::Id(id) => {
-                let event = match self.event_ids.get(id) {
-                    Some(Some((org, revision))) => {
-                        let index = usize::try_from(*revision).unwrap_or(usize::MAX).saturating_sub(1);
-                        self.events.get(org).and_then(|events| events.get(index))
-                    }
-                    Some(None) => self.store_events.get(id),
-                    None => None,
+            EventQuery::Id(id) => self.event(*id).into_iter().cloned().collect(),
+            EventQuery::All { after, fetch } => {
+                let start = match after {
+                    Some(id) => self.event_ids.get(id)?.feed + 1,
+                    None => 0,
                 };
-                event.into_iter().cloned().collect()
+                let fetch = usize::try_from(*fetch).unwrap_or(usize::MAX);
+                self.feed.iter().skip(start).take(fetch).filter_map(|id| self.event(*id)).cloned().collect()
             }
         })
+    }
+
+    fn event(&self, id: EventId) -> Option<&Event> {
+        match self.event_ids.get(&id)?.of_org {
+            Some((org, revision)) => {
+                let index = usize::try_from(revision).unwrap_or(usize::MAX).saturating_sub(1);
+                self.events.get(&org).and_then(|events| events.get(index))
+            }
+            None => self.store_events.get(&id),
+        }
     }
 }
 
@@ -109,10 +138,19 @@ fn cut<'s, T: Clone + 's, I>(rows: impl Iterator<Item = &'s T>, window: &Window<
 
 fn passes(mem: &Membership, filter: Option<MembershipFilter>) -> bool {
     let Some(MembershipFilter { stored, expiry }) = filter else { return true };
-    let lies = match expiry {
-        None => true,
-        Some(Expiry::After(now)) => mem.expires_at.is_none_or(|end| end > now),
-        Some(Expiry::NotAfter(now)) => mem.expires_at.is_some_and(|end| end <= now),
-    };
-    mem.status == stored && lies
+    mem.status == stored && expiry.is_none_or(|expiry| lies(mem.expires_at, expiry))
+}
+
+fn open(inv: &Invitation, filter: Option<InvitationFilter>) -> bool {
+    let Some(InvitationFilter { pending, stored }) = filter else { return true };
+    let fits = |expiry| inv.status == InvitationStatus::Pending && lies(Some(inv.expires_at), expiry);
+    pending.is_some_and(fits) || stored == Some(inv.status)
+}
+
+/// How an end lies to a moment; where there is none, it lies behind every moment.
+fn lies(end: Option<Timestamp>, expiry: Expiry) -> bool {
+    match expiry {
+        Expiry::After(now) => end.is_none_or(|end| end > now),
+        Expiry::NotAfter(now) => end.is_some_and(|end| end <= now),
+    }
 }

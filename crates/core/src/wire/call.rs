@@ -1,15 +1,23 @@
 //! Calls an operation by name.
 
+use std::sync::Arc;
+
 use super::input::Input;
 use super::{Reply, import_row};
 use crate::decide::{
-    AddMember, AdminRemove, ChangeRole, CreateOrg, CreateUser, Import, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeOrg,
-    RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, TransferOwnership, UpdateMembership, UpdateOrg,
+    AcceptInvitation, AddMember, AdminRemove, ChangeRole, CreateInvitation, CreateInvitations, CreateOrg, CreateTuple, CreateUser,
+    DeclineInvitation, DeleteTuple, ExtendInvitation, Import, InvitationInput, ReinstateMembership, ReinstateOrg, ReinstateUser,
+    RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, Sweep, TransferOwnership,
+    UpdateMembership, UpdateOrg,
 };
-use crate::entity::{MembershipStatus, OrgStatus};
+use crate::entity::{InvitationStatus, MembershipStatus, OrgStatus};
 use crate::error::{DomainError, Error};
+use crate::event::Cause;
 use crate::json::Value;
-use crate::store::{CountMembers, ListChanges, ListChildren, ListMembers, ListMemberships, ListOrgs, TenancyStore};
+use crate::store::{
+    CheckAny, CheckOne, CountMembers, ListAllChanges, ListChanges, ListChildren, ListInvitations, ListInvitationsFor, ListMembers,
+    ListMemberships, ListOrgs, ListTuplesForObject, ListTuplesForSubject, TenancyStore,
+};
 
 /// Why a call by name did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +38,7 @@ impl From<DomainError> for CallError {
 }
 
 const ORG_STATUS: &str = "one of `active`, `suspended`, `revoked`";
+const INVITATION_STATUS: &str = "one of `pending`, `accepted`, `declined`, `revoked`, `expired`";
 const MEMBERSHIP_STATUS: &str = "one of `active`, `suspended`, `revoked`, `expired`";
 
 /// Reads the rest of an input, checks that nothing is left over, and gives the value on.
@@ -41,6 +50,34 @@ macro_rules! ended {
     }};
 }
 
+/// The same for an operation that writes: behind its own fields, what it says of itself, which goes with the store.
+macro_rules! caused {
+    ($store:ident, $input:ident, $value:expr) => {{
+        let value = $value;
+        let cause = $input.cause()?;
+        $input.end()?;
+        if cause != Cause::default() {
+            $store = Held::Own($store.get().with_cause(cause));
+        }
+        value
+    }};
+}
+
+/// The store as it was given, or as it speaks for one command.
+enum Held<'s> {
+    Given(&'s dyn TenancyStore),
+    Own(Arc<dyn TenancyStore>),
+}
+
+impl Held<'_> {
+    fn get(&self) -> &dyn TenancyStore {
+        match self {
+            Self::Given(store) => *store,
+            Self::Own(store) => &**store,
+        }
+    }
+}
+
 /// Calls an operation of a store with an input in wire form.
 ///
 /// # Errors
@@ -48,17 +85,27 @@ macro_rules! ended {
 #[expect(clippy::too_many_lines, reason = "one arm for each operation, and each is short")]
 pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> Result<Reply, CallError> {
     let mut input = Input::new(input)?;
+    let mut held = Held::Given(store);
     let reply = match operation {
         "create_user" => {
             let display_name = input.opt_text("display_name")?;
-            let request = ended!(input, CreateUser { display_name });
-            Reply::CreatedUser(store.create_user(request).await?)
+            let request = caused!(held, input, CreateUser { display_name });
+            Reply::CreatedUser(held.get().create_user(request).await?)
         }
         "get_user" => Reply::User(store.get_user(ended!(input, input.id_or_not_found("usr_id")?)).await?),
         "get_users" => Reply::FoundUsers { data: store.get_users(&ended!(input, input.ids("usr_ids")?)).await? },
-        "suspend_user" => Reply::SuspendedUser(store.suspend_user(SuspendUser::new(ended!(input, input.id("usr_id")?))).await?),
-        "reinstate_user" => Reply::User(store.reinstate_user(ReinstateUser::new(ended!(input, input.id("usr_id")?))).await?),
-        "revoke_user" => Reply::User(store.revoke_user(RevokeUser::new(ended!(input, input.id("usr_id")?))).await?),
+        "suspend_user" => {
+            let request = SuspendUser::new(caused!(held, input, input.id("usr_id")?));
+            Reply::SuspendedUser(held.get().suspend_user(request).await?)
+        }
+        "reinstate_user" => {
+            let request = ReinstateUser::new(caused!(held, input, input.id("usr_id")?));
+            Reply::User(held.get().reinstate_user(request).await?)
+        }
+        "revoke_user" => {
+            let request = RevokeUser::new(caused!(held, input, input.id("usr_id")?));
+            Reply::User(held.get().revoke_user(request).await?)
+        }
         "create_org" => {
             let request = CreateOrg {
                 creator: input.id("creator")?,
@@ -68,7 +115,8 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
                 cascade_permissions: input.opt_bool("cascade_permissions")?.unwrap_or(true),
                 inherit_permissions: input.opt_bool("inherit_permissions")?.unwrap_or(true),
             };
-            Reply::CreatedOrg(store.create_org(ended!(input, request)).await?)
+            let request = caused!(held, input, request);
+            Reply::CreatedOrg(held.get().create_org(request).await?)
         }
         "get_org" => Reply::Organization(store.get_org(ended!(input, input.id("org_id")?)).await?),
         "get_org_by_slug" => Reply::Organization(store.get_org_by_slug(&ended!(input, input.text("slug")?)).await?),
@@ -91,12 +139,25 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
                 slug: input.patch_text("slug")?,
                 cascade_permissions: input.opt_bool("cascade_permissions")?,
                 inherit_permissions: input.opt_bool("inherit_permissions")?,
+                seat_limit: input.patch_int("seat_limit")?,
+                external_id: input.patch_text("external_id")?,
+                metadata: input.patch_object("metadata")?,
             };
-            Reply::Organization(store.update_org(ended!(input, request)).await?)
+            let request = caused!(held, input, request);
+            Reply::Organization(held.get().update_org(request).await?)
         }
-        "suspend_org" => Reply::Organization(store.suspend_org(SuspendOrg::new(ended!(input, input.id("org_id")?))).await?),
-        "reinstate_org" => Reply::Organization(store.reinstate_org(ReinstateOrg::new(ended!(input, input.id("org_id")?))).await?),
-        "revoke_org" => Reply::Organization(store.revoke_org(RevokeOrg::new(ended!(input, input.id("org_id")?))).await?),
+        "suspend_org" => {
+            let request = SuspendOrg::new(caused!(held, input, input.id("org_id")?));
+            Reply::Organization(held.get().suspend_org(request).await?)
+        }
+        "reinstate_org" => {
+            let request = ReinstateOrg::new(caused!(held, input, input.id("org_id")?));
+            Reply::Organization(held.get().reinstate_org(request).await?)
+        }
+        "revoke_org" => {
+            let request = RevokeOrg::new(caused!(held, input, input.id("org_id")?));
+            Reply::Organization(held.get().revoke_org(request).await?)
+        }
         "add_member" => {
             let request = AddMember {
                 org_id: input.id("org_id")?,
@@ -105,36 +166,46 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
                 invited_by: input.opt_id("invited_by")?,
                 expires_at: input.opt_time("expires_at")?,
             };
-            Reply::Membership(store.add_member(ended!(input, request)).await?)
+            let request = caused!(held, input, request);
+            Reply::Membership(held.get().add_member(request).await?)
         }
         "change_role" => {
             let request = ChangeRole { mem_id: input.id("mem_id")?, new_role: input.text("new_role")? };
-            Reply::Membership(store.change_role(ended!(input, request)).await?)
+            let request = caused!(held, input, request);
+            Reply::Membership(held.get().change_role(request).await?)
         }
         "update_membership" => {
-            let request = UpdateMembership { mem_id: input.id("mem_id")?, expires_at: input.patch_time("expires_at")? };
-            Reply::Membership(store.update_membership(ended!(input, request)).await?)
+            let request = UpdateMembership {
+                mem_id: input.id("mem_id")?,
+                expires_at: input.patch_time("expires_at")?,
+                metadata: input.patch_object("metadata")?,
+            };
+            let request = caused!(held, input, request);
+            Reply::Membership(held.get().update_membership(request).await?)
         }
         "suspend_membership" => {
-            let request = SuspendMembership::new(ended!(input, input.id("mem_id")?));
-            Reply::Membership(store.suspend_membership(request).await?)
+            let request = SuspendMembership::new(caused!(held, input, input.id("mem_id")?));
+            Reply::Membership(held.get().suspend_membership(request).await?)
         }
         "reinstate_membership" => {
-            let request = ReinstateMembership::new(ended!(input, input.id("mem_id")?));
-            Reply::Membership(store.reinstate_membership(request).await?)
+            let request = ReinstateMembership::new(caused!(held, input, input.id("mem_id")?));
+            Reply::Membership(held.get().reinstate_membership(request).await?)
         }
         "self_leave" => {
             let request = SelfLeave { mem_id: input.id("mem_id")?, transfer_to: input.opt_id("transfer_to")? };
-            Reply::Membership(store.self_leave(ended!(input, request)).await?)
+            let request = caused!(held, input, request);
+            Reply::Membership(held.get().self_leave(request).await?)
         }
         "admin_remove" => {
             let request = AdminRemove { mem_id: input.id("mem_id")?, admin_usr_id: input.id("admin_usr_id")? };
-            Reply::Membership(store.admin_remove(ended!(input, request)).await?)
+            let request = caused!(held, input, request);
+            Reply::Membership(held.get().admin_remove(request).await?)
         }
         "transfer_ownership" => {
             let request =
                 TransferOwnership { org_id: input.id("org_id")?, from_mem_id: input.id("from_mem_id")?, to_mem_id: input.id("to_mem_id")? };
-            Reply::TransferredOwnership(store.transfer_ownership(ended!(input, request)).await?)
+            let request = caused!(held, input, request);
+            Reply::TransferredOwnership(held.get().transfer_ownership(request).await?)
         }
         "get_membership" => Reply::Membership(store.get_membership(ended!(input, input.id("mem_id")?)).await?),
         "get_membership_for" => {
@@ -158,6 +229,124 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
             let status = input.opt_word("status", MEMBERSHIP_STATUS, MembershipStatus::parse)?;
             Reply::Count { count: store.count_members(ended!(input, CountMembers { org_id, status })).await? }
         }
+        "create_invitation" => {
+            let (org_id, identifier, role) = (input.id("org_id")?, input.text("identifier")?, input.text("role")?);
+            let (invited_by, expires_at) = (input.id("invited_by")?, input.time("expires_at")?);
+            let invitation = InvitationInput { identifier, role, expires_at, pre_tuples: input.pre_tuples("pre_tuples")? };
+            let request = caused!(held, input, CreateInvitation { org_id, invited_by, invitation });
+            Reply::Invitation(held.get().create_invitation(request).await?)
+        }
+        "create_invitations" => {
+            let (org_id, invited_by) = (input.id("org_id")?, input.id("invited_by")?);
+            let invitations = input.each("invitations", |row| {
+                Ok(InvitationInput {
+                    identifier: row.text("identifier")?,
+                    role: row.text("role")?,
+                    expires_at: row.time("expires_at")?,
+                    pre_tuples: row.pre_tuples("pre_tuples")?,
+                })
+            })?;
+            let request = caused!(held, input, CreateInvitations { org_id, invited_by, invitations });
+            Reply::InvitedRows { data: held.get().create_invitations(request).await? }
+        }
+        "get_invitation" => Reply::Invitation(store.get_invitation(ended!(input, input.id("inv_id")?)).await?),
+        "list_invitations" => {
+            let (org_id, page) = (input.id("org_id")?, input.page()?);
+            let status = input.opt_word("status", INVITATION_STATUS, InvitationStatus::parse)?;
+            Reply::Invitations(store.list_invitations(ended!(input, ListInvitations { org_id, status, page })).await?)
+        }
+        "list_invitations_for" => {
+            let (identifier, page) = (input.text("identifier")?, input.page()?);
+            let status = input.opt_word("status", INVITATION_STATUS, InvitationStatus::parse)?;
+            Reply::Invitations(store.list_invitations_for(ended!(input, ListInvitationsFor { identifier, status, page })).await?)
+        }
+        "accept_invitation" => {
+            let request = AcceptInvitation {
+                inv_id: input.id("inv_id")?,
+                as_usr_id: input.opt_id("as_usr_id")?,
+                accepting_identifier: input.opt_text("accepting_identifier")?,
+            };
+            let request = caused!(held, input, request);
+            Reply::Accepted(held.get().accept_invitation(request).await?)
+        }
+        "decline_invitation" => {
+            let request = DeclineInvitation {
+                inv_id: input.id("inv_id")?,
+                as_usr_id: input.opt_id("as_usr_id")?,
+                accepting_identifier: input.opt_text("accepting_identifier")?,
+            };
+            let request = caused!(held, input, request);
+            Reply::Invitation(held.get().decline_invitation(request).await?)
+        }
+        "revoke_invitation" => {
+            let request = RevokeInvitation { inv_id: input.id("inv_id")?, admin_usr_id: input.id("admin_usr_id")? };
+            let request = caused!(held, input, request);
+            Reply::Invitation(held.get().revoke_invitation(request).await?)
+        }
+        "extend_invitation" => {
+            let request = ExtendInvitation { inv_id: input.id("inv_id")?, expires_at: input.time("expires_at")? };
+            let request = caused!(held, input, request);
+            Reply::Invitation(held.get().extend_invitation(request).await?)
+        }
+        "sweep" => {
+            let request = Sweep { limit: input.opt_limit()?.unwrap_or_else(|| Sweep::new().limit) };
+            let request = caused!(held, input, request);
+            Reply::Swept(held.get().sweep(request).await?)
+        }
+        "create_tuple" => {
+            let request = CreateTuple {
+                subject_type: input.text("subject_type")?,
+                subject_id: input.text("subject_id")?,
+                relation: input.text("relation")?,
+                object_type: input.text("object_type")?,
+                object_id: input.text("object_id")?,
+                org_id: input.opt_id("org_id")?,
+                expires_at: input.opt_time("expires_at")?,
+            };
+            let request = caused!(held, input, request);
+            Reply::Tuple(held.get().create_tuple(request).await?)
+        }
+        "delete_tuple" => {
+            let request = caused!(held, input, DeleteTuple::new(input.id("tup_id")?));
+            Reply::Tuple(held.get().delete_tuple(request).await?)
+        }
+        "get_tuple" => Reply::Tuple(store.get_tuple(ended!(input, input.id("tup_id")?)).await?),
+        "list_tuples_for_subject" => {
+            let (subject_type, subject_id) = (input.text("subject_type")?, input.text("subject_id")?);
+            let request = ListTuplesForSubject { subject_type, subject_id, page: input.page()? };
+            Reply::Tuples(store.list_tuples_for_subject(ended!(input, request)).await?)
+        }
+        "list_tuples_for_object" => {
+            let (object_type, object_id) = (input.text("object_type")?, input.text("object_id")?);
+            let relation = input.opt_text("relation")?;
+            let request = ListTuplesForObject { object_type, object_id, relation, page: input.page()? };
+            Reply::Tuples(store.list_tuples_for_object(ended!(input, request)).await?)
+        }
+        "check" => {
+            let request = check_one(&mut input)?;
+            Reply::Checked(store.check(ended!(input, request)).await?)
+        }
+        "check_any" => {
+            let request = CheckAny {
+                subject_type: input.text("subject_type")?,
+                subject_id: input.text("subject_id")?,
+                relations: input.texts("relations")?,
+                object_type: input.text("object_type")?,
+                object_id: input.text("object_id")?,
+            };
+            Reply::Checked(store.check_any(ended!(input, request)).await?)
+        }
+        "check_many" => {
+            let checks = ended!(input, objects(input.list("checks")?)?);
+            Reply::CheckedRows { data: store.check_many(many_checks(checks)?).await? }
+        }
+        "changes_all" => {
+            let (after, limit) = (input.after()?, input.limit()?);
+            ended!(input, ());
+            // As any cursor: whether it is one is looked at behind the form of the input.
+            let after = after.map(|text| text.parse().map_err(|_| DomainError::InvalidCursor));
+            Reply::Events(store.changes_all(ListAllChanges { after: after.transpose()?, limit }).await?)
+        }
         "changes" => {
             let request = ListChanges {
                 org_id: input.id("org_id")?,
@@ -167,15 +356,45 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
             Reply::Events(store.changes(ended!(input, request)).await?)
         }
         "import" => {
-            let rows = ended!(input, input.list("rows")?);
+            let rows = caused!(held, input, input.list("rows")?);
             let line = |(index, row): (usize, &Value)| {
                 let line = u64::try_from(index + 1).unwrap_or(u64::MAX);
                 import_row(row).map(|row| (line, row)).map_err(|error| DomainError::Import { line, error: Box::new(error) })
             };
             let rows = rows.iter().enumerate().map(line).collect::<Result<_, _>>()?;
-            Reply::Imported(store.import(Import::new(rows)).await?)
+            Reply::Imported(held.get().import(Import::new(rows)).await?)
         }
         unknown => return Err(CallError::UnknownOperation(unknown.to_owned())),
     };
     Ok(reply)
+}
+
+fn check_one(input: &mut Input<'_>) -> Result<CheckOne, DomainError> {
+    Ok(CheckOne {
+        subject_type: input.text("subject_type")?,
+        subject_id: input.text("subject_id")?,
+        relation: input.text("relation")?,
+        object_type: input.text("object_type")?,
+        object_id: input.text("object_id")?,
+    })
+}
+
+const CHECKS: &str = "a list of 1 to 200 objects";
+
+fn objects(checks: &[Value]) -> Result<Vec<Input<'_>>, DomainError> {
+    checks.iter().map(|check| Input::new(check).map_err(|_| DomainError::format("checks", CHECKS))).collect()
+}
+
+/// How many there are, and then each as a whole before the next one.
+fn many_checks(checks: Vec<Input<'_>>) -> Result<Vec<CheckOne>, DomainError> {
+    if !(1..=200).contains(&checks.len()) {
+        return Err(DomainError::format("checks", CHECKS));
+    }
+    let read = |mut input: Input<'_>| {
+        let check = check_one(&mut input)?;
+        check.key()?;
+        input.end()?;
+        Ok(check)
+    };
+    checks.into_iter().map(read).collect()
 }

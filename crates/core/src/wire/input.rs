@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::decide::Patch;
+use crate::decide::{InvitationInput, Patch, PreTuple};
 use crate::error::DomainError;
+use crate::event::Cause;
 use crate::id::{Id, IdError};
 use crate::json::Value;
 use crate::page::{PageRequest, PageSize};
 use crate::time::Timestamp;
+use crate::value::{Reason, RequestId};
 
 /// An input object whose fields are taken one after the other.
 #[derive(Debug)]
@@ -116,6 +118,91 @@ impl<'v> Input<'v> {
         patch(self.take(name), |value| time(name, value))
     }
 
+    pub(super) fn patch_int(&mut self, name: &'static str) -> Result<Patch<i64>, DomainError> {
+        patch(
+            self.take(name),
+            |value| if let Value::Int(number) = value { Ok(*number) } else { Err(DomainError::format(name, "a whole number")) },
+        )
+    }
+
+    /// An object; what it may hold is looked at by the operation.
+    pub(super) fn patch_object(&mut self, name: &'static str) -> Result<Patch<Value>, DomainError> {
+        patch(self.take(name), |value| object(name, value))
+    }
+
+    pub(super) fn opt_object(&mut self, name: &'static str) -> Result<Option<Value>, DomainError> {
+        self.take_some(name).map(|value| object(name, value)).transpose()
+    }
+
+    pub(super) fn opt_int(&mut self, name: &'static str) -> Result<Option<i64>, DomainError> {
+        let number = |value: &Value| if let Value::Int(number) = value { Some(*number) } else { None };
+        self.take_some(name).map(|value| number(value).ok_or_else(|| DomainError::format(name, "a whole number"))).transpose()
+    }
+
+    pub(super) fn time(&mut self, name: &'static str) -> Result<Timestamp, DomainError> {
+        time(name, self.required(name, "a time")?)
+    }
+
+    /// A list of texts; one that is none is refused for the list.
+    pub(super) fn texts(&mut self, name: &'static str) -> Result<Vec<String>, DomainError> {
+        let each = |item: &Value| item.as_text().map(str::to_owned);
+        let texts = match self.required(name, "a list of texts")? {
+            Value::List(items) => items.iter().map(each).collect(),
+            _ => None,
+        };
+        texts.ok_or_else(|| DomainError::format(name, "a list of texts"))
+    }
+
+    /// `{relation, object_type, object_id}` each, and nothing else; refused for the list.
+    pub(super) fn pre_tuples(&mut self, name: &'static str) -> Result<Vec<PreTuple>, DomainError> {
+        let each = |item: &Value| {
+            let Value::Map(fields) = item else { return None };
+            let text = |key: &str| fields.get(key)?.as_text();
+            let known = fields.len() == 3;
+            known.then_some(PreTuple::new(text("relation")?, text("object_type")?, text("object_id")?))
+        };
+        let read = match self.take_some(name) {
+            None => Some(Vec::new()),
+            Some(Value::List(items)) if items.len() <= InvitationInput::MAX_PRE_TUPLES => items.iter().map(each).collect(),
+            Some(_) => None,
+        };
+        read.ok_or_else(|| DomainError::format(name, "a list of at most 100 objects with `relation`, `object_type` and `object_id`"))
+    }
+
+    /// Objects that are inputs themselves.
+    pub(super) fn each<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&mut Input<'v>) -> Result<T, DomainError>,
+    ) -> Result<Vec<T>, DomainError> {
+        let wrong = || DomainError::format(name, "a list of objects");
+        let items = self.list(name)?;
+        // Whether all are objects is a matter of the list; what is in them, of their fields.
+        let inputs = items.iter().map(|item| Input::new(item).map_err(|_| wrong())).collect::<Result<Vec<_>, _>>()?;
+        let whole = |mut input: Input<'v>| {
+            let read = read(&mut input)?;
+            input.end()?;
+            Ok(read)
+        };
+        inputs.into_iter().map(whole).collect()
+    }
+
+    /// What a command says of itself.
+    pub(super) fn cause(&mut self) -> Result<Cause, DomainError> {
+        let request_id = self
+            .opt_text("request_id")?
+            .map(|text| RequestId::parse(&text).ok_or_else(|| DomainError::format("request_id", "1 to 200 bytes without NUL")));
+        let request_id = request_id.transpose()?;
+        let reason = self.opt_text("reason")?;
+        let reason = reason.map(|text| Reason::parse(&text).ok_or_else(|| DomainError::format("reason", "1 to 1000 bytes without NUL")));
+        Ok(Cause { request_id, reason: reason.transpose()? })
+    }
+
+    /// The event to begin behind, as it is given.
+    pub(super) fn after(&mut self) -> Result<Option<&'v str>, DomainError> {
+        self.take_some("after").map(|value| value.as_text().ok_or(DomainError::InvalidCursor)).transpose()
+    }
+
     /// One of a few words.
     pub(super) fn opt_word<T>(
         &mut self,
@@ -143,9 +230,13 @@ impl<'v> Input<'v> {
 
     /// The field `limit`.
     pub(super) fn limit(&mut self) -> Result<PageSize, DomainError> {
+        Ok(self.opt_limit()?.unwrap_or_default())
+    }
+
+    pub(super) fn opt_limit(&mut self) -> Result<Option<PageSize>, DomainError> {
         match self.take_some("limit") {
-            None => Ok(PageSize::default()),
-            Some(Value::Int(limit)) => Ok(PageSize::clamp(*limit)),
+            None => Ok(None),
+            Some(Value::Int(limit)) => Ok(Some(PageSize::clamp(*limit))),
             Some(_) => Err(DomainError::format("limit", "a whole number")),
         }
     }
@@ -162,6 +253,10 @@ fn patch<T>(value: Option<&Value>, read: impl Fn(&Value) -> Result<T, DomainErro
 fn id<I: Id>(field: &'static str, value: &Value) -> Result<I, DomainError> {
     let text = value.as_text().ok_or_else(|| DomainError::format(field, "an id"))?;
     text.parse().map_err(|error| DomainError::InvalidId { field, error })
+}
+
+fn object(field: &'static str, value: &Value) -> Result<Value, DomainError> {
+    if matches!(value, Value::Map(_)) { Ok(value.clone()) } else { Err(DomainError::format(field, "an object")) }
 }
 
 fn text(field: &'static str, value: &Value) -> Result<String, DomainError> {

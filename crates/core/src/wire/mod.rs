@@ -9,12 +9,14 @@ mod rows;
 
 use serde::Serialize;
 
-use crate::decide::{CreatedOrg, CreatedUser, ImportCounts, SuspendedUser, TransferredOwnership};
-use crate::entity::{Membership, Organization, User};
+use crate::decide::{AcceptedInvitation, CreatedOrg, CreatedUser, ImportCounts, InvitedRow, SuspendedUser, Swept, TransferredOwnership};
+use crate::entity::{Invitation, Membership, Organization, User};
 use crate::event::Event;
 use crate::id::IdType;
 use crate::page::Page;
-use crate::store::OrgPath;
+use crate::rules::Checked;
+use crate::store::{CheckedRow, OrgPath};
+use crate::tuple::Tuple;
 
 pub use call::{CallError, call};
 pub use rows::import_row;
@@ -28,6 +30,13 @@ pub struct Operation {
     pub writes: bool,
     /// Its input's fields, in order.
     pub fields: &'static [Field],
+}
+
+impl Operation {
+    /// Every field that its input may have, in order.
+    pub fn all_fields(&self) -> impl Iterator<Item = &'static Field> {
+        self.fields.iter().chain(if self.writes { CAUSE } else { &[] })
+    }
 }
 
 /// A field of an input.
@@ -69,6 +78,22 @@ pub enum FieldKind {
     Limit,
     /// A revision.
     Revision,
+    /// A whole number, or null to clear the field.
+    IntPatch,
+    /// An object, or null to clear the field.
+    ObjectPatch,
+    /// An invitation's status.
+    InvitationStatus,
+    /// What an invitation promises: `{relation, object_type, object_id}` each.
+    PreTuples,
+    /// Several invitations: `{identifier, role, expires_at, pre_tuples?}` each.
+    Invitations,
+    /// Several texts.
+    Texts,
+    /// Several checks: the five fields each.
+    Checks,
+    /// The event behind which to begin.
+    After,
     /// Rows to bring in, each as [`import_row`] reads it.
     Rows,
 }
@@ -92,6 +117,11 @@ const fn write(name: &'static str, fields: &'static [Field]) -> Operation {
 const USR: FieldKind = FieldKind::Id(IdType::User);
 const ORG: FieldKind = FieldKind::Id(IdType::Organization);
 const MEM: FieldKind = FieldKind::Id(IdType::Membership);
+const INV: FieldKind = FieldKind::Id(IdType::Invitation);
+const TUP: FieldKind = FieldKind::Id(IdType::Tuple);
+
+/// What every operation that writes takes beside its own fields, behind them: they are copied to its events.
+pub const CAUSE: &[Field] = &[may("request_id", FieldKind::Text), may("reason", FieldKind::Text)];
 
 /// Every operation that takes and gives wire forms, in the order of spec/.
 pub const OPERATIONS: &[Operation] = &[
@@ -134,6 +164,9 @@ pub const OPERATIONS: &[Operation] = &[
             may("slug", FieldKind::TextPatch),
             may("cascade_permissions", FieldKind::Bool),
             may("inherit_permissions", FieldKind::Bool),
+            may("seat_limit", FieldKind::IntPatch),
+            may("external_id", FieldKind::TextPatch),
+            may("metadata", FieldKind::ObjectPatch),
         ],
     ),
     write("suspend_org", &[must("org_id", ORG)]),
@@ -150,7 +183,7 @@ pub const OPERATIONS: &[Operation] = &[
         ],
     ),
     write("change_role", &[must("mem_id", MEM), must("new_role", FieldKind::Text)]),
-    write("update_membership", &[must("mem_id", MEM), may("expires_at", FieldKind::TimePatch)]),
+    write("update_membership", &[must("mem_id", MEM), may("expires_at", FieldKind::TimePatch), may("metadata", FieldKind::ObjectPatch)]),
     write("suspend_membership", &[must("mem_id", MEM)]),
     write("reinstate_membership", &[must("mem_id", MEM)]),
     write("self_leave", &[must("mem_id", MEM), may("transfer_to", USR)]),
@@ -179,6 +212,97 @@ pub const OPERATIONS: &[Operation] = &[
         ],
     ),
     read("count_members", &[must("org_id", ORG), may("status", FieldKind::MembershipStatus)]),
+    write(
+        "create_invitation",
+        &[
+            must("org_id", ORG),
+            must("identifier", FieldKind::Text),
+            must("role", FieldKind::Text),
+            must("invited_by", USR),
+            must("expires_at", FieldKind::Time),
+            may("pre_tuples", FieldKind::PreTuples),
+        ],
+    ),
+    write("create_invitations", &[must("org_id", ORG), must("invited_by", USR), must("invitations", FieldKind::Invitations)]),
+    read("get_invitation", &[must("inv_id", INV)]),
+    read(
+        "list_invitations",
+        &[
+            must("org_id", ORG),
+            may("cursor", FieldKind::Cursor),
+            may("limit", FieldKind::Limit),
+            may("status", FieldKind::InvitationStatus),
+        ],
+    ),
+    read(
+        "list_invitations_for",
+        &[
+            must("identifier", FieldKind::Text),
+            may("cursor", FieldKind::Cursor),
+            may("limit", FieldKind::Limit),
+            may("status", FieldKind::InvitationStatus),
+        ],
+    ),
+    write("accept_invitation", &[must("inv_id", INV), may("as_usr_id", USR), may("accepting_identifier", FieldKind::Text)]),
+    write("decline_invitation", &[must("inv_id", INV), may("as_usr_id", USR), may("accepting_identifier", FieldKind::Text)]),
+    write("revoke_invitation", &[must("inv_id", INV), must("admin_usr_id", USR)]),
+    write("extend_invitation", &[must("inv_id", INV), must("expires_at", FieldKind::Time)]),
+    write("sweep", &[may("limit", FieldKind::Limit)]),
+    write(
+        "create_tuple",
+        &[
+            must("subject_type", FieldKind::Text),
+            must("subject_id", FieldKind::Text),
+            must("relation", FieldKind::Text),
+            must("object_type", FieldKind::Text),
+            must("object_id", FieldKind::Text),
+            may("org_id", ORG),
+            may("expires_at", FieldKind::Time),
+        ],
+    ),
+    write("delete_tuple", &[must("tup_id", TUP)]),
+    read("get_tuple", &[must("tup_id", TUP)]),
+    read(
+        "list_tuples_for_subject",
+        &[
+            must("subject_type", FieldKind::Text),
+            must("subject_id", FieldKind::Text),
+            may("cursor", FieldKind::Cursor),
+            may("limit", FieldKind::Limit),
+        ],
+    ),
+    read(
+        "list_tuples_for_object",
+        &[
+            must("object_type", FieldKind::Text),
+            must("object_id", FieldKind::Text),
+            may("relation", FieldKind::Text),
+            may("cursor", FieldKind::Cursor),
+            may("limit", FieldKind::Limit),
+        ],
+    ),
+    read(
+        "check",
+        &[
+            must("subject_type", FieldKind::Text),
+            must("subject_id", FieldKind::Text),
+            must("relation", FieldKind::Text),
+            must("object_type", FieldKind::Text),
+            must("object_id", FieldKind::Text),
+        ],
+    ),
+    read(
+        "check_any",
+        &[
+            must("subject_type", FieldKind::Text),
+            must("subject_id", FieldKind::Text),
+            must("relations", FieldKind::Texts),
+            must("object_type", FieldKind::Text),
+            must("object_id", FieldKind::Text),
+        ],
+    ),
+    read("check_many", &[must("checks", FieldKind::Checks)]),
+    read("changes_all", &[may("after", FieldKind::After), may("limit", FieldKind::Limit)]),
     read("changes", &[must("org_id", ORG), may("after_revision", FieldKind::Revision), may("limit", FieldKind::Limit)]),
     write("import", &[must("rows", FieldKind::Rows)]),
 ];
@@ -237,4 +361,28 @@ pub enum Reply {
     Events(Page<Event>),
     /// What an import brought in.
     Imported(ImportCounts),
+    /// An invitation.
+    Invitation(Invitation),
+    /// Invitations.
+    Invitations(Page<Invitation>),
+    /// What became of each of several invitations.
+    InvitedRows {
+        /// In the order of the rows.
+        data: Vec<InvitedRow>,
+    },
+    /// What an accepted invitation led to.
+    Accepted(AcceptedInvitation),
+    /// What a sweep cleared away.
+    Swept(Swept),
+    /// A tuple.
+    Tuple(Tuple),
+    /// Tuples.
+    Tuples(Page<Tuple>),
+    /// A check's answer.
+    Checked(Checked),
+    /// The answers of several checks.
+    CheckedRows {
+        /// In the order of the checks.
+        data: Vec<CheckedRow>,
+    },
 }

@@ -1,18 +1,18 @@
 //! Reads the lines of an import.
 
 use super::input::Input;
-use crate::decide::{ImportMember, ImportOrg, ImportRow, ImportUser};
-use crate::entity::{MembershipStatus, OrgStatus, UserStatus};
+use crate::decide::{ImportInvitation, ImportMember, ImportOrg, ImportRow, ImportTuple, ImportUser};
+use crate::entity::{InvitationStatus, MembershipStatus, OrgStatus, UserStatus};
 use crate::error::DomainError;
 use crate::json::Value;
 
-/// Reads one line of an import: an entity in wire form with a field `type`, which is `user`, `organization` or
-/// `membership`. Fields that the store keeps itself (`revision`) are read over (spec/import.md).
+/// Reads one line of an import: an entity in wire form with a field `type`, which is `user`, `organization`, `membership`,
+/// `invitation` or `tuple`. Fields that the store keeps itself (`revision`) are read over (spec/import.md).
 ///
 /// # Errors
 /// The first field that does not have its form.
 pub fn import_row(line: &Value) -> Result<ImportRow, DomainError> {
-    const KINDS: &str = "one of `user`, `organization`, `membership`";
+    const KINDS: &str = "one of `user`, `organization`, `membership`, `invitation`, `tuple`";
     const STATUS: &str = "a status";
     let mut input = Input::new(line)?;
     let row = match input.text("type")?.as_str() {
@@ -32,6 +32,9 @@ pub fn import_row(line: &Value) -> Result<ImportRow, DomainError> {
                 slug: input.opt_text("slug")?,
                 cascade_permissions: input.opt_bool("cascade_permissions")?.unwrap_or(true),
                 inherit_permissions: input.opt_bool("inherit_permissions")?.unwrap_or(true),
+                seat_limit: input.opt_int("seat_limit")?,
+                external_id: input.opt_text("external_id")?,
+                metadata: input.opt_object("metadata")?,
                 created_at: input.opt_time("created_at")?,
                 updated_at: input.opt_time("updated_at")?,
             };
@@ -48,8 +51,35 @@ pub fn import_row(line: &Value) -> Result<ImportRow, DomainError> {
             invited_by: input.opt_id("invited_by")?,
             removed_by: input.opt_id("removed_by")?,
             expires_at: input.opt_time("expires_at")?,
+            metadata: input.opt_object("metadata")?,
             created_at: input.opt_time("created_at")?,
             updated_at: input.opt_time("updated_at")?,
+        }),
+        "invitation" => ImportRow::Invitation(ImportInvitation {
+            id: input.id("id")?,
+            org_id: input.id("org_id")?,
+            identifier: input.text("identifier")?,
+            role: input.text("role")?,
+            status: input.opt_word("status", STATUS, InvitationStatus::parse)?.unwrap_or(InvitationStatus::Pending),
+            pre_tuples: input.pre_tuples("pre_tuples")?,
+            invited_by: input.id("invited_by")?,
+            invited_user_id: input.opt_id("invited_user_id")?,
+            created_at: input.opt_time("created_at")?,
+            expires_at: input.time("expires_at")?,
+            terminal_at: input.opt_time("terminal_at")?,
+            terminal_by: input.opt_id("terminal_by")?,
+        }),
+        "tuple" => ImportRow::Tuple(ImportTuple {
+            id: input.id("id")?,
+            subject_type: input.text("subject_type")?,
+            subject_id: input.text("subject_id")?,
+            relation: input.text("relation")?,
+            object_type: input.text("object_type")?,
+            object_id: input.text("object_id")?,
+            org_id: input.opt_id("org_id")?,
+            created_at: input.opt_time("created_at")?,
+            created_by: input.opt_id("created_by")?,
+            expires_at: input.opt_time("expires_at")?,
         }),
         _ => return Err(DomainError::format("type", KINDS)),
     };

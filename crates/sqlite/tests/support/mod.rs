@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use tenantry_core::source::ManualClock;
 use tenantry_core::{
-    Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery,
-    Organization, Sources, State, User, UserId,
+    Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Inquiry, Invitation, InvitationQuery, Job, Membership, MembershipFilter,
+    MembershipQuery, OrgId, OrgQuery, Organization, Sources, Standing, State, Tuple, TupleQuery, User, UserId,
 };
 
 /// The state of core behind a lock: what every store must agree with.
@@ -19,7 +19,8 @@ pub(crate) struct Reference(Mutex<State>);
 impl Backend for Reference {
     async fn execute<J: Job>(&self, mut job: J) -> Result<J, Error> {
         let mut state = self.0.lock().unwrap();
-        let plan = job.decide(&state.load(job.spec()))?;
+        let seen = state.load(job.begin());
+        let plan = job.decide(&seen)?;
         state.apply(&plan).unwrap();
         Ok(job)
     }
@@ -42,6 +43,29 @@ impl Backend for Reference {
 
     async fn events(&self, query: EventQuery) -> Result<Option<Vec<Event>>, BackendError> {
         Ok(self.0.lock().unwrap().read_events(&query))
+    }
+
+    async fn invitations(&self, query: InvitationQuery) -> Result<Option<Vec<Invitation>>, BackendError> {
+        Ok(self.0.lock().unwrap().read_invitations(&query))
+    }
+
+    async fn tuples(&self, query: TupleQuery) -> Result<Vec<Tuple>, BackendError> {
+        Ok(self.0.lock().unwrap().read_tuples(&query))
+    }
+
+    async fn standings(&self, usr: UserId, orgs: Vec<OrgId>) -> Result<Vec<Standing>, BackendError> {
+        Ok(self.0.lock().unwrap().read_standings(usr, &orgs))
+    }
+
+    async fn inquire<Q: Inquiry>(&self, mut inquiry: Q) -> Result<Q, BackendError> {
+        let (state, at) = (self.0.lock().unwrap(), inquiry.at());
+        loop {
+            let questions = inquiry.questions();
+            if questions.is_empty() {
+                return Ok(inquiry);
+            }
+            inquiry.answer(questions.iter().map(|question| state.answer(question, at)).collect());
+        }
     }
 
     async fn dump(&self) -> Result<Dump, BackendError> {

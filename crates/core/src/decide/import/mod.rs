@@ -1,21 +1,26 @@
 //! Bringing rows in from elsewhere: spec/import.md. All of them or none; every line is checked before the first is written.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod offers;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 use serde::Serialize;
 
-use super::{Command, Decision, Env, check, draft::Draft};
+use super::{Command, Decision, Env, check, draft::Draft, guard, organizations};
 use crate::change::{Change, Progress};
-use crate::entity::{Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus};
+use crate::entity::{Invitation, Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus};
 use crate::error::{DomainError, Precondition};
 use crate::event::{EventType, Fields};
-use crate::id::{Id, IdType, MembershipId, OrgId, UserId};
+use crate::id::{Id, IdType, InvitationId, MembershipId, OrgId, TupleId, UserId};
 use crate::json::Value;
 use crate::load::{Found, ImportIds, LoadSpec, Snapshot};
 use crate::role::Role;
 use crate::time::Timestamp;
-use crate::value::{Name, Slug};
+use crate::tuple::{Tuple, TupleKey};
+use crate::value::{Identifier, Name, Slug};
+
+pub use offers::{ImportInvitation, ImportTuple};
 
 /// A user to bring in. Written as `ImportUser { .., ..ImportUser::new(..) }`,
 /// it takes fields that come later as they are by default.
@@ -42,7 +47,7 @@ impl ImportUser {
 
 /// An organization to bring in. Its parent stands further up in the file. Written as `ImportOrg { .., ..ImportOrg::new(..) }`,
 /// it takes fields that come later as they are by default.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ImportOrg {
     /// `org_`.
     pub id: OrgId,
@@ -58,6 +63,12 @@ pub struct ImportOrg {
     pub cascade_permissions: bool,
     /// Whether grants are taken over here.
     pub inherit_permissions: bool,
+    /// The most active and suspended memberships that joining may lead to.
+    pub seat_limit: Option<i64>,
+    /// Its id in another system.
+    pub external_id: Option<String>,
+    /// What the application keeps there: an object.
+    pub metadata: Option<Value>,
     /// When it was made; now unless given.
     pub created_at: Option<Timestamp>,
     /// When it last changed; `created_at` unless given.
@@ -75,6 +86,9 @@ impl ImportOrg {
             slug: None,
             cascade_permissions: true,
             inherit_permissions: true,
+            seat_limit: None,
+            external_id: None,
+            metadata: None,
             created_at: None,
             updated_at: None,
         }
@@ -83,7 +97,7 @@ impl ImportOrg {
 
 /// A membership to bring in. Its organization, and the row that it replaces, stand further up in the file. Written as `ImportMember { .., ..ImportMember::new(..) }`,
 /// it takes fields that come later as they are by default.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ImportMember {
     /// `mem_`.
     pub id: MembershipId,
@@ -103,6 +117,8 @@ pub struct ImportMember {
     pub removed_by: Option<UserId>,
     /// From when on it no longer counts.
     pub expires_at: Option<Timestamp>,
+    /// What the application keeps there: an object.
+    pub metadata: Option<Value>,
     /// When the row was made; now unless given.
     pub created_at: Option<Timestamp>,
     /// When it last changed; `created_at` unless given.
@@ -122,6 +138,7 @@ impl ImportMember {
             invited_by: None,
             removed_by: None,
             expires_at: None,
+            metadata: None,
             created_at: None,
             updated_at: None,
         }
@@ -129,7 +146,7 @@ impl ImportMember {
 }
 
 /// One row to bring in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ImportRow {
     /// A user.
@@ -138,6 +155,10 @@ pub enum ImportRow {
     Org(ImportOrg),
     /// A membership.
     Member(ImportMember),
+    /// An invitation.
+    Invitation(ImportInvitation),
+    /// A tuple.
+    Tuple(ImportTuple),
 }
 
 /// Brings rows in, all or none.
@@ -180,13 +201,17 @@ pub struct ImportCounts {
     pub organizations: u64,
     /// New memberships.
     pub memberships: u64,
+    /// New invitations.
+    pub invitations: u64,
+    /// New tuples.
+    pub tuples: u64,
     /// Rows that were there already, just so.
     pub unchanged: u64,
 }
 
 impl ImportCounts {
     fn total_new(&self) -> u64 {
-        self.users + self.organizations + self.memberships
+        self.users + self.organizations + self.memberships + self.invitations + self.tuples
     }
 }
 
@@ -209,18 +234,29 @@ impl Command for Import {
                         ids.users.push(mem.usr_id);
                     }
                 }
+                ImportRow::Invitation(inv) => ids.invitations.push(inv.id),
+                ImportRow::Tuple(tuple) => {
+                    ids.tuples.push(tuple.id);
+                    if let Ok(key) = tuple.key() {
+                        ids.orgs.extend(key.object.as_org());
+                        ids.keys.push((key, tuple.org_id));
+                    }
+                }
             }
         }
         Ok(LoadSpec::Ids(Box::new(ids)))
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<ImportCounts>, DomainError> {
+        guard::trusted(env)?;
         let mut intake = Intake::new(&seen.found, env.now);
         for (line, row) in &self.rows {
             let taken = match row {
                 ImportRow::User(user) => intake.user(user),
                 ImportRow::Org(org) => intake.org(*line, org),
                 ImportRow::Member(mem) => intake.member(mem),
+                ImportRow::Invitation(inv) => intake.invitation(inv),
+                ImportRow::Tuple(tuple) => intake.tuple(tuple),
             };
             taken.map_err(|error| at_line(*line, error))?;
         }
@@ -243,7 +279,7 @@ impl Command for Import {
             draft.change(change);
         }
         for (org, intake) in intake.orgs.iter().filter(|(_, intake)| intake.new) {
-            let after = Fields::new().with("memberships", int(intake.memberships));
+            let after = with_more(Fields::new().with("memberships", int(intake.memberships)), intake.invitations, intake.tuples);
             draft.first_event(*org, EventType::ImportApplied, &[org.any()], after);
         }
         for (parent, child) in intake.children_of_others {
@@ -255,6 +291,7 @@ impl Command for Import {
                 .with("users", int(counts.users))
                 .with("organizations", int(counts.organizations))
                 .with("memberships", int(counts.memberships));
+            let after = with_more(after, counts.invitations, counts.tuples);
             draft.store_event(EventType::ImportApplied, &[], Fields::new(), after);
         }
         let mut decision = draft.finish(counts);
@@ -264,7 +301,13 @@ impl Command for Import {
 }
 
 fn int(count: u64) -> Value {
-    Value::Int(i64::try_from(count).unwrap_or(i64::MAX))
+    Value::count(count)
+}
+
+/// Kinds of row that many imports do not have are named only when they are there.
+fn with_more(after: Fields, invitations: u64, tuples: u64) -> Fields {
+    let some = |count: u64| (count > 0).then(|| int(count));
+    after.with_some("invitations", some(invitations)).with_some("tuples", some(tuples))
 }
 
 fn at_line(line: u64, error: DomainError) -> DomainError {
@@ -281,6 +324,8 @@ struct IntakeOrg {
     /// Users with an active owner's membership.
     owners: BTreeSet<UserId>,
     memberships: u64,
+    invitations: u64,
+    tuples: u64,
 }
 
 /// What has been taken from the lines so far.
@@ -290,6 +335,11 @@ struct Intake<'s> {
     users_there: HashMap<UserId, &'s User>,
     orgs_there: HashMap<OrgId, &'s Organization>,
     memberships_there: HashMap<MembershipId, &'s Membership>,
+    invitations_there: HashMap<InvitationId, &'s Invitation>,
+    tuples_there: HashMap<TupleId, &'s Tuple>,
+    /// Tuples that are as if they were swept: they go where they are in the way.
+    expired: Vec<&'s Tuple>,
+    role_bound: &'s [OrgId],
     slugs: HashMap<Slug, OrgId>,
     members_there: BTreeSet<UserId>,
     users: HashMap<UserId, UserStatus>,
@@ -299,6 +349,14 @@ struct Intake<'s> {
     children_of_others: Vec<(&'s Organization, OrgId)>,
     replaced: BTreeSet<MembershipId>,
     current: BTreeSet<(OrgId, UserId)>,
+    invitations: HashSet<InvitationId>,
+    pending: BTreeSet<(OrgId, Identifier)>,
+    /// Users with a membership further up that is not revoked.
+    members: BTreeSet<(OrgId, UserId)>,
+    tuples: HashSet<TupleId>,
+    /// Objects of tuples further up whose relation is a role's: none of them may turn out to be an organization.
+    roles_on: HashSet<OrgId>,
+    tuple_places: HashMap<(TupleKey, Option<OrgId>), TupleId>,
     changes: Vec<Change>,
     counts: ImportCounts,
 }
@@ -310,6 +368,10 @@ impl<'s> Intake<'s> {
             users_there: found.users.iter().map(|user| (user.id, user)).collect(),
             orgs_there: found.orgs.iter().map(|org| (org.id, org)).collect(),
             memberships_there: found.memberships.iter().map(|mem| (mem.id, mem)).collect(),
+            invitations_there: found.invitations.iter().map(|inv| (inv.id, inv)).collect(),
+            tuples_there: found.tuples.iter().filter(|tuple| !tuple.is_expired(now)).map(|tuple| (tuple.id, tuple)).collect(),
+            expired: found.tuples.iter().filter(|tuple| tuple.is_expired(now)).collect(),
+            role_bound: &found.role_bound,
             slugs: found.slugs.iter().cloned().collect(),
             members_there: found.members.iter().copied().collect(),
             users: HashMap::new(),
@@ -318,6 +380,17 @@ impl<'s> Intake<'s> {
             children_of_others: Vec::new(),
             replaced: BTreeSet::new(),
             current: BTreeSet::new(),
+            invitations: HashSet::new(),
+            pending: BTreeSet::new(),
+            members: BTreeSet::new(),
+            tuples: HashSet::new(),
+            roles_on: HashSet::new(),
+            tuple_places: found
+                .tuples
+                .iter()
+                .filter(|tuple| !tuple.is_expired(now))
+                .map(|tuple| ((tuple.key.clone(), tuple.org_id), tuple.id))
+                .collect(),
             changes: Vec::new(),
             counts: ImportCounts::default(),
         }
@@ -346,6 +419,9 @@ impl<'s> Intake<'s> {
 
     fn org(&mut self, line: u64, row: &ImportOrg) -> Result<(), DomainError> {
         let name: Option<Name> = row.name.as_deref().map(|text| check::name("name", text)).transpose()?;
+        let seat_limit = row.seat_limit.map(organizations::seat_limit).transpose()?;
+        let external_id = row.external_id.as_deref().map(organizations::external_id).transpose()?;
+        let metadata = row.metadata.as_ref().map(check::metadata).transpose()?.unwrap_or_default();
         let slug = match &row.slug {
             Some(text) => Some(Slug::parse(text).ok_or(Precondition::OrgSlugFormat)?),
             None => None,
@@ -375,6 +451,9 @@ impl<'s> Intake<'s> {
             slug,
             cascade_permissions: row.cascade_permissions,
             inherit_permissions: row.inherit_permissions,
+            seat_limit,
+            external_id,
+            metadata,
             revision: 1,
             created_at,
             updated_at,
@@ -388,6 +467,8 @@ impl<'s> Intake<'s> {
             ancestors: org.ancestors.clone(),
             owners: BTreeSet::new(),
             memberships: 0,
+            invitations: 0,
+            tuples: 0,
         };
         self.orgs.insert(row.id, intake);
         if let Some(there) = there {
@@ -398,6 +479,10 @@ impl<'s> Intake<'s> {
                 ..org
             };
             return self.unchanged(same == *there, IdType::Organization);
+        }
+        if self.role_bound.contains(&org.id) || self.roles_on.contains(&org.id) {
+            let why = "is the object of a stored tuple whose relation is a role's: take that away first";
+            return Err(DomainError::ImportConflict { kind: IdType::Organization, why });
         }
         let claimed = if org.status == OrgStatus::Revoked { None } else { org.slug.clone() };
         if let Some(slug) = &claimed
@@ -415,6 +500,7 @@ impl<'s> Intake<'s> {
     }
 
     fn member(&mut self, row: &ImportMember) -> Result<(), DomainError> {
+        let metadata = row.metadata.as_ref().map(check::metadata).transpose()?.unwrap_or_default();
         let org = check::found(self.orgs.get_mut(&row.org_id), IdType::Organization)?;
         let role = check::known_role(&row.role)?;
         if role == Role::Owner && row.expires_at.is_some() {
@@ -422,6 +508,9 @@ impl<'s> Intake<'s> {
         }
         if self.memberships.insert(row.id, (row.org_id, row.usr_id, row.status)).is_some() {
             return Err(twice(IdType::Membership));
+        }
+        if row.status != MembershipStatus::Revoked {
+            self.members.insert((row.org_id, row.usr_id));
         }
         let created_at = row.created_at.unwrap_or(self.now);
         let mem = Membership {
@@ -435,6 +524,7 @@ impl<'s> Intake<'s> {
             invited_by: row.invited_by,
             removed_by: row.removed_by,
             expires_at: row.expires_at,
+            metadata,
             created_at,
             updated_at: row.updated_at.unwrap_or(created_at),
         };

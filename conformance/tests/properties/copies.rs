@@ -1,0 +1,191 @@
+//! What was made in one store comes into another by an import, with the rows as reads answer them; and metadata is answered as it was
+//! given.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use tenantry_core::{Clock, Dump, Error, Invitation, Organization, Timestamp};
+
+use crate::moves::{self, Move, call};
+use crate::support;
+
+proptest! {
+    #![proptest_config(crate::cases(48))]
+
+    // covers: IMP-8, IMP-9, IMP-10, IMP-11, IMP-16, IMP-17
+    #[test]
+    fn rows_come_over_as_they_are_in_memory(moves in prop::collection::vec(moves::any_move(), 20..100)) {
+        crate::run(copy("memory", &moves))?;
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::cases(8))]
+
+    // covers: IMP-8, IMP-9, IMP-10, IMP-11, IMP-16, IMP-17
+    #[test]
+    fn rows_come_over_as_they_are_in_sqlite(moves in prop::collection::vec(moves::any_move(), 20..100)) {
+        crate::run(copy("sqlite", &moves))?;
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::cases(4))]
+
+    // covers: IMP-8, IMP-9, IMP-10, IMP-11, IMP-16, IMP-17
+    #[test]
+    fn rows_come_over_as_they_are_in_postgres(moves in prop::collection::vec(moves::any_move(), 20..100)) {
+        crate::run(copy("postgres", &moves))?;
+    }
+}
+
+/// The rows of a dump as an import takes them, each behind those that it leans on.
+fn rows(dump: &Dump, now: Timestamp) -> Vec<Value> {
+    let typed = |kind: &str, row: Value| {
+        let mut row = row;
+        row["type"] = json!(kind);
+        row
+    };
+    let wire = |row: Result<Value, serde_json::Error>| row.expect("a row");
+    let mut rows: Vec<Value> = dump.users.iter().map(|user| typed("user", wire(serde_json::to_value(user)))).collect();
+    let mut orgs: Vec<&Organization> = dump.organizations.iter().collect();
+    orgs.sort_by_key(|org| org.depth());
+    rows.extend(orgs.into_iter().map(|org| typed("organization", wire(serde_json::to_value(org)))));
+    // A row that replaces another was made later, and so has a higher id, unless it came in by an import.
+    let mut mems: Vec<_> = dump.memberships.iter().collect();
+    let generation = |mem: &tenantry_core::Membership| {
+        let older = |id| dump.memberships.iter().find(|row| Some(row.id) == id);
+        std::iter::successors(older(mem.replaces), |row| older(row.replaces)).count()
+    };
+    mems.sort_by_key(|mem| generation(mem));
+    rows.extend(mems.into_iter().map(|mem| typed("membership", wire(serde_json::to_value(mem.clone().seen_at(now))))));
+    rows.extend(dump.invitations.iter().map(|inv| typed("invitation", wire(serde_json::to_value(inv.clone().seen_at(now))))));
+    rows.extend(dump.tuples.iter().map(|tuple| typed("tuple", wire(serde_json::to_value(tuple)))));
+    rows
+}
+
+async fn copy(name: &str, moves: &[Move]) -> Result<(), TestCaseError> {
+    let (from, clock) = crate::fresh(name).await;
+    for (index, step) in moves.iter().enumerate() {
+        clock.advance_micros(1_000);
+        let dump = from.inspect.dump().await.expect("a dump");
+        if let Err(error @ Error::Backend(_)) = step.play(&*from.store, &clock, &dump).await {
+            return Err(TestCaseError::fail(format!("move {index}, {step:?}: {error:?}")));
+        }
+    }
+    let (dump, now) = (from.inspect.dump().await.expect("a dump"), clock.now());
+    let rows = rows(&dump, now);
+
+    let to = crate::empty(name, tenantry_core::Sources::deterministic(now, 2).0).await;
+    let imported = call(&*to.store, "import", &json!({ "rows": rows })).await;
+    let imported = imported.map_err(|error| TestCaseError::fail(format!("{error:?}: {rows:#?}")))?;
+    let copy = to.inspect.dump().await.expect("a dump");
+    prop_assert_eq!(&imported["users"], &json!(dump.users.len()));
+    prop_assert_eq!(&imported["organizations"], &json!(dump.organizations.len()));
+    prop_assert_eq!(&imported["memberships"], &json!(dump.memberships.len()));
+    prop_assert_eq!(&imported["invitations"], &json!(dump.invitations.len()));
+    prop_assert_eq!(&imported["unchanged"], &json!(0));
+
+    prop_assert_eq!(seen(&dump, now), seen(&copy, now));
+    prop_assert!(copy.organizations.iter().all(|org| org.revision == 1), "{:#?}", copy.organizations);
+    prop_assert_eq!(&dump.slugs, &copy.slugs);
+    prop_assert_eq!(&dump.ancestors, &copy.ancestors);
+    prop_assert_eq!(&dump.memberships, &copy.memberships);
+
+    // Once more, and nothing is new.
+    let again = call(&*to.store, "import", &json!({ "rows": rows })).await;
+    let again = again.map_err(|error| TestCaseError::fail(format!("the second time: {error:?}: {rows:#?}")))?;
+    prop_assert_eq!(&again["unchanged"], &json!(rows.len()), "{}", again);
+    prop_assert!(to.inspect.dump().await.expect("a dump") == copy, "the second time it wrote something");
+    Ok(())
+}
+
+/// Rows as a reader sees them, without what an import does not bring.
+fn seen(dump: &Dump, now: Timestamp) -> Value {
+    let org = |org: &Organization| {
+        let mut row = serde_json::to_value(org).expect("a row");
+        row["revision"] = Value::Null;
+        row
+    };
+    let invitations: Vec<Invitation> = dump.invitations.iter().map(|inv| inv.clone().seen_at(now)).collect();
+    let tuples: Vec<_> = dump.tuples.iter().filter(|tuple| !tuple.is_expired(now)).collect();
+    json!({"users": dump.users, "organizations": dump.organizations.iter().map(org).collect::<Vec<_>>(),
+        "invitations": invitations, "tuples": tuples})
+}
+
+/// Any JSON value, but for whole numbers beyond those that a float holds digit by digit.
+fn any_value() -> impl Strategy<Value = Value> {
+    let number = prop_oneof![
+        any::<i64>().prop_map(Value::from),
+        (-1e15..1e15_f64).prop_map(Value::from),
+        Just(json!(1.0)),
+        Just(json!(-0.0)),
+        Just(json!(0.1))
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        number,
+        any::<String>().prop_map(Value::from),
+        Just(json!("\0")),
+        Just(json!("\u{ffff}\"\\\u{7f}"))
+    ];
+    leaf.prop_recursive(4, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(any::<String>(), inner, 0..4).prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+fn any_metadata() -> impl Strategy<Value = Map<String, Value>> {
+    prop::collection::btree_map(any::<String>(), any_value(), 0..4).prop_map(|fields| fields.into_iter().collect())
+}
+
+proptest! {
+    #![proptest_config(crate::cases(4))]
+
+    // covers: ORG-31, MEM-38
+    #[test]
+    fn metadata_is_answered_as_it_was_given(all in prop::collection::vec(any_metadata(), 20)) {
+        for store in support::stores() {
+            crate::run(keep(store.name(), &all))?;
+        }
+    }
+}
+
+async fn keep(name: &str, all: &[Map<String, Value>]) -> Result<(), TestCaseError> {
+    let (fresh, clock) = crate::fresh(name).await;
+    let creator = moves::external_users().next().expect("a user");
+    let created = call(&*fresh.store, "create_org", &json!({ "creator": creator })).await.expect("an organization");
+    let (org, mem) = (&created["org"]["id"], &created["owner_membership"]["id"]);
+    for metadata in all {
+        clock.advance_micros(1_000);
+        for (id, row, update, get) in [("org_id", org, "update_org", "get_org"), ("mem_id", mem, "update_membership", "get_membership")] {
+            let updated = call(&*fresh.store, update, &json!({id: row, "metadata": metadata})).await;
+            // Compact text with sorted keys, which is how this JSON library writes.
+            let fits = serde_json::to_string(metadata).expect("JSON").len() <= 4096;
+            match updated {
+                Ok(updated) => {
+                    prop_assert!(fits, "{} bytes are too many", serde_json::to_string(metadata).expect("JSON").len());
+                    let read = call(&*fresh.store, get, &json!({ id: row })).await.expect("the row");
+                    // As text too: `1` and `1.0` are equal as numbers.
+                    let text = |value: &Value| serde_json::to_string(value).expect("JSON");
+                    for answered in [&updated["metadata"], &read["metadata"]] {
+                        prop_assert_eq!(text(answered), serde_json::to_string(metadata).expect("JSON"), "{}", name);
+                    }
+                    // The same once more changes nothing.
+                    let before = fresh.inspect.dump().await.expect("a dump");
+                    call(&*fresh.store, update, &json!({id: row, "metadata": metadata})).await.expect("a no-op");
+                    prop_assert!(
+                        fresh.inspect.dump().await.expect("a dump") == before,
+                        "{}: {} is written again",
+                        name,
+                        text(&updated["metadata"])
+                    );
+                }
+                Err(error) => prop_assert!(!fits && error.code() == "invalid_format.metadata", "{}: {error:?}", name),
+            }
+        }
+    }
+    Ok(())
+}

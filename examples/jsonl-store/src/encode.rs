@@ -1,0 +1,314 @@
+//! How a plan is written down, and read again.
+//!
+//! [`Plan`] and what it holds are no types of a format: core does not say how a store keeps them. A store in SQL matches each
+//! [`Change`] and makes a statement of it; this one has a *form* for each type, from which serde derives both directions.
+//!
+//! `remote` is what makes it safe. It matches every variant and every field, in both directions and without a rest, so that this
+//! file does not compile any more when core gets a new kind of change, or a row a new field. That is worth more than any test, and
+//! a store that matches by hand gets it the same way: without `_` and without `..`.
+//!
+//! The wire forms of `spec/`, which the rows have by `serde::Serialize`, would not do. They leave out what is nobody's business but
+//! the store's: a user's revision, an organization's ancestors.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use tenantry_core::{
+    Actor, AnyId, Change, EntityRef, Event, EventData, EventId, EventType, ExternalId, Grant, Guard, Identifier, Invitation, InvitationId,
+    InvitationStatus, Membership, MembershipId, MembershipStatus, Metadata, Name, ObjectType, OrgId, OrgStatus, Organization, Plan,
+    Progress, Reason, Relation, RequestId, Role, Slug, Timestamp, Tuple, TupleId, TupleKey, User, UserId, UserStatus,
+};
+
+/// A plan as one line of JSON, without the end of the line.
+///
+/// All of it is kept but the progress, which is a function. The guards are kept too, although nothing competes with a line that is
+/// read from a file: a guard does not only compare, it moves the revision of its row, and the next plan is compared with that.
+pub(crate) fn write(plan: &Plan) -> Result<String, serde_json::Error> {
+    #[derive(Serialize)]
+    #[serde(transparent)]
+    struct Line<'p>(#[serde(with = "PlanForm")] &'p Plan);
+    serde_json::to_string(&Line(plan))
+}
+
+/// The plan that a line holds.
+pub(crate) fn read(line: &[u8]) -> Result<Plan, serde_json::Error> {
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Line(#[serde(with = "PlanForm")] Plan);
+    serde_json::from_slice(line).map(|Line(plan)| plan)
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Plan", deny_unknown_fields)]
+struct PlanForm {
+    at: Option<Timestamp>,
+    #[serde(with = "guards")]
+    guards: Vec<Guard>,
+    #[serde(with = "changes")]
+    changes: Vec<Change>,
+    #[serde(with = "events")]
+    events: Vec<Event>,
+    #[serde(skip)]
+    progress: Option<Progress>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Guard", rename_all = "snake_case", deny_unknown_fields)]
+enum GuardForm {
+    User {
+        id: UserId,
+        revision: Option<u64>,
+        advance: bool,
+    },
+    NewUsers {
+        without_memberships: Vec<UserId>,
+    },
+    Org {
+        id: OrgId,
+        revision: u64,
+        events: u64,
+    },
+    Object {
+        #[serde(with = "entity")]
+        object: EntityRef,
+        org_id: OrgId,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Change", rename_all = "snake_case", deny_unknown_fields)]
+enum ChangeForm {
+    InsertUser(#[serde(with = "UserForm")] User),
+    SetUserStatus {
+        id: UserId,
+        from: UserStatus,
+        to: UserStatus,
+    },
+    InsertOrg(#[serde(with = "OrganizationForm")] Organization),
+    UpdateOrg {
+        id: OrgId,
+        status: OrgStatus,
+        name: Option<Name>,
+        slug: Option<Slug>,
+        cascade_permissions: bool,
+        inherit_permissions: bool,
+        seat_limit: Option<u32>,
+        external_id: Option<ExternalId>,
+        metadata: Metadata,
+    },
+    SetOrgStatus {
+        id: OrgId,
+        from: OrgStatus,
+        to: OrgStatus,
+    },
+    ClaimSlug {
+        slug: Slug,
+        org_id: OrgId,
+    },
+    ReleaseSlug {
+        slug: Slug,
+        org_id: OrgId,
+    },
+    InsertMembership(#[serde(with = "MembershipForm")] Membership),
+    SetMembershipStatus {
+        org_id: OrgId,
+        id: MembershipId,
+        from: MembershipStatus,
+        to: MembershipStatus,
+        removed_by: Option<UserId>,
+    },
+    UpdateMembership {
+        org_id: OrgId,
+        id: MembershipId,
+        from: Option<Timestamp>,
+        expires_at: Option<Timestamp>,
+        metadata: Metadata,
+    },
+    EndMemberships {
+        org_id: OrgId,
+        count: u64,
+    },
+    InsertInvitation(#[serde(with = "InvitationForm")] Invitation),
+    EndInvitation {
+        org_id: OrgId,
+        id: InvitationId,
+        to: InvitationStatus,
+        terminal_at: Timestamp,
+        terminal_by: Option<UserId>,
+        invited_user_id: Option<UserId>,
+    },
+    ExtendInvitation {
+        org_id: OrgId,
+        id: InvitationId,
+        from: InvitationStatus,
+        expires_at: Timestamp,
+    },
+    RevokeInvitations {
+        org_id: OrgId,
+        count: u64,
+        terminal_by: Option<UserId>,
+    },
+    InsertTuple(#[serde(with = "TupleForm")] Tuple),
+    DeleteTuple {
+        id: TupleId,
+    },
+    DeleteTuplesOfMember {
+        org_id: OrgId,
+        usr_id: UserId,
+        count: u64,
+    },
+    DeleteTuplesOfOrg {
+        org_id: OrgId,
+        count: u64,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "User", deny_unknown_fields)]
+struct UserForm {
+    id: UserId,
+    status: UserStatus,
+    display_name: Option<Name>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    revision: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Organization", deny_unknown_fields)]
+struct OrganizationForm {
+    id: OrgId,
+    parent_id: Option<OrgId>,
+    status: OrgStatus,
+    name: Option<Name>,
+    slug: Option<Slug>,
+    cascade_permissions: bool,
+    inherit_permissions: bool,
+    seat_limit: Option<u32>,
+    external_id: Option<ExternalId>,
+    metadata: Metadata,
+    revision: u64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    ancestors: Vec<OrgId>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Membership", deny_unknown_fields)]
+struct MembershipForm {
+    id: MembershipId,
+    usr_id: UserId,
+    org_id: OrgId,
+    role: Role,
+    status: MembershipStatus,
+    replaces: Option<MembershipId>,
+    invited_by: Option<UserId>,
+    removed_by: Option<UserId>,
+    expires_at: Option<Timestamp>,
+    metadata: Metadata,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Invitation", deny_unknown_fields)]
+struct InvitationForm {
+    id: InvitationId,
+    org_id: OrgId,
+    identifier: Identifier,
+    role: Role,
+    status: InvitationStatus,
+    pre_tuples: Vec<Grant>,
+    invited_by: UserId,
+    invited_user_id: Option<UserId>,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    terminal_at: Option<Timestamp>,
+    terminal_by: Option<UserId>,
+    judged: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Tuple", deny_unknown_fields)]
+struct TupleForm {
+    id: TupleId,
+    #[serde(with = "TupleKeyForm")]
+    key: TupleKey,
+    org_id: Option<OrgId>,
+    created_at: Timestamp,
+    created_by: Option<UserId>,
+    expires_at: Option<Timestamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "TupleKey", deny_unknown_fields)]
+struct TupleKeyForm {
+    #[serde(with = "entity")]
+    subject: EntityRef,
+    relation: Relation,
+    #[serde(with = "entity")]
+    object: EntityRef,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Event", deny_unknown_fields)]
+struct EventForm {
+    id: EventId,
+    org_id: Option<OrgId>,
+    revision: Option<u64>,
+    #[serde(deserialize_with = "event_type")]
+    kind: EventType,
+    actor: Actor,
+    at: Timestamp,
+    subject_ids: Vec<AnyId>,
+    data: EventData,
+    request_id: Option<RequestId>,
+    reason: Option<Reason>,
+}
+
+fn event_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EventType, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    EventType::parse(&text).ok_or_else(|| de::Error::custom("not a type of event"))
+}
+
+/// A subject or an object, as `folder:0196f3c2-1b7a-7c3d-9e4f-5a6b7c8d9e0f`.
+mod entity {
+    use super::{Deserialize, Deserializer, EntityRef, ObjectType, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(entity: &EntityRef, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(entity)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EntityRef, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let entity = text.split_once(':').and_then(|(kind, id)| EntityRef::parse(ObjectType::parse(kind)?, id));
+        entity.ok_or_else(|| de::Error::custom("not a type and an id"))
+    }
+}
+
+/// A form serves a field; this lets it serve the items of a list.
+macro_rules! list_of {
+    ($module:ident, $item:ty, $form:literal) => {
+        mod $module {
+            #[allow(clippy::wildcard_imports, reason = "the forms")]
+            use super::*;
+
+            pub(super) fn serialize<S: Serializer>(items: &[$item], serializer: S) -> Result<S::Ok, S::Error> {
+                #[derive(Serialize)]
+                #[serde(transparent)]
+                struct Item<'i>(#[serde(with = $form)] &'i $item);
+                serializer.collect_seq(items.iter().map(Item))
+            }
+
+            pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<$item>, D::Error> {
+                #[derive(Deserialize)]
+                #[serde(transparent)]
+                struct Item(#[serde(with = $form)] $item);
+                let items = Vec::<Item>::deserialize(deserializer)?;
+                Ok(items.into_iter().map(|Item(item)| item).collect())
+            }
+        }
+    };
+}
+
+list_of!(guards, Guard, "GuardForm");
+list_of!(changes, Change, "ChangeForm");
+list_of!(events, Event, "EventForm");
