@@ -232,7 +232,7 @@ fn a_foreign_folder_runs_as_it_is() {
     }
 }
 
-fn invite(fields: Value) -> Value {
+fn invite(fields: &Value) -> Value {
     let mut input = json!({"org_id": "{org}", "identifier": "b@x", "role": "member", "invited_by": "{alice}"});
     input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     json!({"op": "create_invitation", "input": input, "captures": {"inv": "id"}})
@@ -241,7 +241,7 @@ fn invite(fields: Value) -> Value {
 #[test]
 fn an_invitation_lasts_a_day_unless_it_says_otherwise() {
     let lasts = |fields: Value, end: &str| {
-        let mut step = invite(fields);
+        let mut step = invite(&fields);
         step["expected"] = json!({"matches": {"expires_at": end}});
         let status = |status: &str| json!({"op": "assert_invitation_status", "input": {"inv_id": "{inv}", "expected_status": status}});
         let late = json!({"op": "advance_clock", "input": {"seconds": 86_400}});
@@ -284,7 +284,7 @@ fn a_step_runs_on_behalf_of_whom_it_names() {
         get(json!({"usr_id": "alice", "identifiers": []}), seen),
         get(json!("bob"), hidden.clone()),
         get(json!({"usr_id": "{bob}"}), hidden.clone()),
-        invite(json!({})),
+        invite(&json!({})),
         mine(json!(["a@x", "b@x"]), json!({"result": {"data_ids_in_order": ["{inv}"]}})),
         mine(json!(["{org}", "b@x "]), json!({"error": "ForbiddenError"})),
         mine(json!([]), json!({"error": "forbidden"})),
@@ -439,7 +439,7 @@ fn assertions_look_at_tuples_and_invitations() {
         relations("{alice}", json!(["editor", "owner", "viewer", "viewer"])),
         relations("{alice}", json!(["viewer", "owner", "viewer", "editor"])),
         relations("{bob}", json!([])),
-        invite(json!({"ttl_seconds": 60})), status("pending"),
+        invite(&json!({"ttl_seconds": 60})), status("pending"),
         {"op": "decline_invitation", "input": {"inv_id": "{inv}"}}, status("declined"),
     ]);
     for store in support::stores() {
@@ -456,7 +456,7 @@ fn assertions_look_at_tuples_and_invitations() {
         (json!({"op": "assert_invitation_status", "input": {"inv_id": "{inv}"}}), "names nothing that it expects"),
         (json!({"op": "assert_invitation_status", "input": {"inv_id": "{inv}", "status": "pending"}}), "has no input `status`"),
     ] {
-        let said = failures(support::store("memory"), &json!([org(), invite(json!({})), step]));
+        let said = failures(support::store("memory"), &json!([org(), invite(&json!({})), step]));
         assert!(said.starts_with("step 3 ") && said.contains(expected), "{step}: expected {expected:?} in {said:?}");
     }
 }
@@ -477,7 +477,7 @@ fn foreign_folder() -> tempfile::TempDir {
         {"id": "denied", "input": {"given_tuples": [editor], "check": viewer}, "expected": {"result": {"allowed": true}}},
     ]});
     write("authorization/rewrite/deep/check.json", &check.to_string());
-    let steps = json!([org(), invite(json!({"ttl_seconds": 60})),
+    let steps = json!([org(), invite(&json!({"ttl_seconds": 60})),
         {"op": "accept_invitation", "input": {"inv_id": "{inv}", "as_usr_id": "{bob}", "accepting_identifier": "c@x"},
             "expected": {"error": "IdentifierMismatchError"}},
         {"op": "accept_invitation", "input": {"inv_id": "{inv}", "as_usr_id": "{bob}"}, "expected": {"error": "PreconditionError"}},

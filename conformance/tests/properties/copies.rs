@@ -91,12 +91,17 @@ async fn copy(name: &str, moves: &[Move]) -> Result<(), TestCaseError> {
     prop_assert_eq!(&dump.ancestors, &copy.ancestors);
     prop_assert_eq!(&dump.memberships, &copy.memberships);
 
-    // Once more, and nothing is new.
+    // Once more, and nothing is new. Only a tuple whose end has come is as one that a sweep has taken away.
+    let rows: Vec<Value> = rows.into_iter().filter(|row| row["type"] != "tuple" || !has_ended(row, now)).collect();
     let again = call(&*to.store, "import", &json!({ "rows": rows })).await;
     let again = again.map_err(|error| TestCaseError::fail(format!("the second time: {error:?}: {rows:#?}")))?;
     prop_assert_eq!(&again["unchanged"], &json!(rows.len()), "{}", again);
     prop_assert!(to.inspect.dump().await.expect("a dump") == copy, "the second time it wrote something");
     Ok(())
+}
+
+fn has_ended(tuple: &Value, now: Timestamp) -> bool {
+    tuple["expires_at"].as_str().is_some_and(|end| end.parse::<Timestamp>().expect("a moment") <= now)
 }
 
 /// Rows as a reader sees them, without what an import does not bring.
