@@ -25,7 +25,7 @@ pub(crate) fn broken(before: &Dump, after: &Dump, step: &Move, now: Timestamp) -
     invitations(after, now, &mut broken);
     lives(before, after, now, &mut broken);
     tuples(after, now, &mut broken);
-    tuples_stay(before, after, now, &mut broken);
+    tuples_stay(before, after, imported, now, &mut broken);
     if !imported {
         seats(before, after, now, &mut broken);
     }
@@ -115,8 +115,9 @@ fn tuples(rows: &Dump, now: Timestamp, broken: &mut Vec<String>) {
     }
 }
 
-/// A tuple stays as it is or goes. It goes only by being deleted, by expiring, with a membership or with an organization.
-fn tuples_stay(before: &Dump, after: &Dump, now: Timestamp, broken: &mut Vec<String>) {
+/// A tuple stays as it is or goes. It goes only by being deleted, with a membership or with an organization, or where it has expired
+/// and an import needs its place.
+fn tuples_stay(before: &Dump, after: &Dump, imported: bool, now: Timestamp, broken: &mut Vec<String>) {
     let new_events = new_events(before, after);
     let happened = |kinds: &[&str], subject: &str| {
         new_events.iter().any(|event| kinds.contains(&event.kind.as_str()) && event.subject_ids.iter().any(|id| id.to_string() == subject))
@@ -137,6 +138,7 @@ fn tuples_stay(before: &Dump, after: &Dump, now: Timestamp, broken: &mut Vec<Str
                     broken.push(format!("{old:?} did not go with what it belongs to"));
                 }
             }
+            _ if imported && old.is_expired(now) => {}
             Some(new) => broken.push(format!("from {old:?} to {new:?}")),
             None if happened(&["tuple.deleted"], &old.id.to_string()) => {}
             None if revoked(old.org_id) || revoked(old.key.object.as_org()) || left(old) => {}

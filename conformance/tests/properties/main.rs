@@ -46,9 +46,9 @@ proptest! {
 
 /// So many cases, or as many as `PROPTEST_CASES` asks for.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
-    // What takes long in a store is not made smaller for ever.
+    // What is slow has few cases, and is not made smaller for ever.
     let default = ProptestConfig::default();
-    let default = ProptestConfig { max_shrink_iters: default.max_shrink_iters.min(1_000), ..default };
+    let default = ProptestConfig { max_shrink_iters: default.max_shrink_iters.min(cases.saturating_mul(20)), ..default };
     if std::env::var_os("PROPTEST_CASES").is_some() { default } else { ProptestConfig { cases, ..default } }
 }
 
