@@ -66,8 +66,13 @@ impl Drop for Schema {
     }
 }
 
-/// A command that a test has dropped may be under way still, and hold what is to go.
+/// A connection of the test may hold a transaction still, which nobody ends once its runtime is gone: it would be waited for forever.
 async fn discard(server: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
+    let holders = format!(
+        "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = '{schema}' AND l.pid <> pg_backend_pid()"
+    );
+    run(server, &holders).await?;
     run(server, &format!(r#"DROP SCHEMA IF EXISTS "{schema}" CASCADE"#)).await
 }
 
