@@ -521,7 +521,7 @@ fn the_program_names_what_fails_and_exits_with_1() {
     assert!(said.contains("FAILED memory: tenancy/broken.json"), "{said}");
 }
 
-/// The example that runs fixtures, which Cargo builds along with all these tests.
+/// The example that runs fixtures, which Cargo builds along with the tests of the package.
 fn program() -> PathBuf {
     let this = std::env::current_exe().expect("a path");
     let folder = this.parent().and_then(Path::parent).expect("the folder of the profile");
