@@ -49,6 +49,6 @@ pub use compare::{dump_differences, json_differences};
 pub use expect::{Expected, Want};
 pub use fixture::{Fixture, Mode, Problem, Step, Test, load, load_file, own_fixtures};
 pub use report::{Matrix, Outcome, Report};
-pub use runner::{Failure, run};
+pub use runner::{Failure, Prepared, run};
 pub use store::{Fresh, FreshError, TestStore};
 pub use suite::{Case, Suite};

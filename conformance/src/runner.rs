@@ -1,6 +1,5 @@
 //! Runs one test: every step against a fresh store and against core's own state, side by side.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -46,46 +45,84 @@ impl fmt::Display for Failure {
 
 /// Runs a test against a fresh store; no failures mean that it passed.
 pub async fn run(store: &dyn TestStore, fixture: &Fixture, test: &Test) -> Vec<Failure> {
-    match begin(store, fixture, test).await {
-        Ok((mut run, steps, guard)) => {
-            let failures = run.all(steps).await;
+    let prepared = match Prepared::new(fixture, test) {
+        Ok(prepared) => prepared,
+        Err(line) => return failed(line),
+    };
+    match store.fresh(prepared.sources()).await {
+        Ok(Fresh { store, inspect, guard }) => {
+            let failures = prepared.run(store, &*inspect).await;
             // The store goes before what it stands on.
-            drop(run);
+            drop(inspect);
             drop(guard);
             failures
         }
-        Err(line) => vec![Failure { step: None, lines: vec![line] }],
+        Err(error) => failed(format!("no fresh store: {error}")),
     }
 }
 
-type Guard = Box<dyn Any + Send>;
+fn failed(line: String) -> Vec<Failure> {
+    vec![Failure { step: None, lines: vec![line] }]
+}
 
-async fn begin<'t>(store: &dyn TestStore, fixture: &Fixture, test: &'t Test) -> Result<(Run, &'t [Step], Guard), String> {
-    let steps = test.steps.as_ref().map_err(ToString::to_string)?;
-    if !CAPABILITIES.contains(&fixture.capability.as_str()) {
-        return Err(format!("there is no capability `{}` here", fixture.capability));
+/// A test before it has a store: for stores that are not made by a [`TestStore`], such as one that is bound to a transaction.
+pub struct Prepared<'t> {
+    steps: &'t [Step],
+    rules: Option<Arc<Rules>>,
+    sources: Sources,
+    /// The same ids again, over the same clock.
+    again: Sources,
+    clock: Arc<ManualClock>,
+    vars: Vars,
+}
+
+impl fmt::Debug for Prepared<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("steps", &self.steps.len()).finish_non_exhaustive()
     }
-    let rules = test.rules.as_ref().map(rules).transpose()?;
-    let start = Timestamp::from_micros(START_MICROS).map_err(|error| error.to_string())?;
-    let (sources, clock) = Sources::deterministic(start, SEED);
-    // The same ids again, over the same clock.
-    let again = Sources { clock: Arc::<ManualClock>::clone(&clock), ..Sources::deterministic(start, SEED).0 };
-    let mut vars = Vars::default();
-    let users = MonotonicIds::new(Arc::new(SeededSecrets::new(USER_SEED)));
-    for name in &test.users {
-        let uuid = users.next(start).map_err(|error| error.to_string())?;
-        let id = UserId::from_uuid(uuid).map_err(|error| error.to_string())?;
-        vars.set(name, Value::String(id.any().to_string()));
+}
+
+impl<'t> Prepared<'t> {
+    /// Reads the test, and allocates its users.
+    ///
+    /// # Errors
+    /// What in it cannot be run here.
+    pub fn new(fixture: &Fixture, test: &'t Test) -> Result<Self, String> {
+        let steps = test.steps.as_ref().map_err(ToString::to_string)?;
+        if !CAPABILITIES.contains(&fixture.capability.as_str()) {
+            return Err(format!("there is no capability `{}` here", fixture.capability));
+        }
+        let rules = test.rules.as_ref().map(rules).transpose()?;
+        let start = Timestamp::from_micros(START_MICROS).map_err(|error| error.to_string())?;
+        let (sources, clock) = Sources::deterministic(start, SEED);
+        let again = Sources { clock: Arc::<ManualClock>::clone(&clock), ..Sources::deterministic(start, SEED).0 };
+        let mut vars = Vars::default();
+        let users = MonotonicIds::new(Arc::new(SeededSecrets::new(USER_SEED)));
+        for name in &test.users {
+            let uuid = users.next(start).map_err(|error| error.to_string())?;
+            let id = UserId::from_uuid(uuid).map_err(|error| error.to_string())?;
+            vars.set(name, Value::String(id.any().to_string()));
+        }
+        Ok(Self { steps, rules, sources, again, clock, vars })
     }
-    let Fresh { store, inspect, guard } = store.fresh(sources).await.map_err(|error| format!("no fresh store: {error}"))?;
-    let rows = reference(again);
-    let mut model: Arc<dyn TenancyStore> = Arc::new(rows.clone());
-    let mut store = store;
-    if let Some(rules) = rules {
-        model = model.with_rules(Arc::clone(&rules));
-        store = store.with_rules(rules);
+
+    /// The sources that the store must be made with.
+    pub fn sources(&self) -> Sources {
+        self.sources.clone()
     }
-    Ok((Run { store, inspect, model, rows, clock, vars }, steps, guard))
+
+    /// Runs the test against a store without rows; no failures mean that it passed.
+    pub async fn run<'s>(self, store: Arc<dyn TenancyStore + 's>, inspect: &'s dyn Inspect) -> Vec<Failure> {
+        let Self { steps, rules, again, clock, vars, .. } = self;
+        let rows = reference(again);
+        let mut model: Arc<dyn TenancyStore> = Arc::new(rows.clone());
+        let mut store = store;
+        if let Some(rules) = rules {
+            model = model.with_rules(Arc::clone(&rules));
+            store = store.with_rules(rules);
+        }
+        Run { store, inspect, model, rows, clock, vars }.all(steps).await
+    }
 }
 
 /// The rules of a test. A relation without an entry is one that is had by tuples only.
@@ -95,9 +132,9 @@ fn rules(value: &Value) -> Result<Arc<Rules>, String> {
 }
 
 /// A test on its way.
-struct Run {
-    store: Arc<dyn TenancyStore>,
-    inspect: Arc<dyn Inspect>,
+struct Run<'s> {
+    store: Arc<dyn TenancyStore + 's>,
+    inspect: &'s dyn Inspect,
     /// The same in core's own state: what it answers, and its rows.
     model: Arc<dyn TenancyStore>,
     rows: Engine<Reference>,
@@ -105,7 +142,7 @@ struct Run {
     vars: Vars,
 }
 
-impl Run {
+impl Run<'_> {
     /// Every step up to the first that fails, and then the rows: a failed step does not hide what the store holds.
     async fn all(&mut self, steps: &[Step]) -> Vec<Failure> {
         let mut failures = Vec::new();
@@ -209,9 +246,7 @@ impl Run {
         if op.writes() {
             self.clock.advance_micros(TICK_MICROS);
         }
-        let on_behalf =
-            |store: &Arc<dyn TenancyStore>| caller.map_or_else(|| Arc::clone(store), |caller| store.with_caller(caller.clone()));
-        let (store, model) = (&*on_behalf(&self.store), &*on_behalf(&self.model));
+        let (store, model) = (&*on_behalf(&self.store, caller), &*on_behalf(&self.model, caller));
         match op {
             Op::Clock => {
                 let seconds =
@@ -230,6 +265,10 @@ impl Run {
             }
         }
     }
+}
+
+fn on_behalf<'s>(store: &Arc<dyn TenancyStore + 's>, caller: Option<&Caller>) -> Arc<dyn TenancyStore + 's> {
+    caller.map_or_else(|| Arc::clone(store), |caller| store.with_caller(caller.clone()))
 }
 
 async fn assert(assertion: Assertion, store: &dyn TenancyStore, input: &Map<String, Value>) -> Result<Result<Value, Error>, Vec<String>> {

@@ -67,8 +67,12 @@ fn backend_errors() -> Vec<BackendError> {
     let kinds = [
         BackendKind::Unavailable,
         BackendKind::UnknownOutcome { event_id },
+        BackendKind::UnknownCommit,
         BackendKind::Retryable,
         BackendKind::Schema,
+        BackendKind::NestedWrite,
+        BackendKind::RolledBack,
+        BackendKind::Isolation,
         BackendKind::Other,
     ];
     let inconsistent = BackendError::inconsistent("membership", "mem_01960000000070008000000000000001");

@@ -9,6 +9,8 @@ use std::future::Future;
 
 use tenantry_conformance::TestStore;
 
+pub(crate) use postgres::Schema;
+
 /// Every store. All of them run every test: none may be left out.
 pub(crate) fn stores() -> Vec<&'static dyn TestStore> {
     vec![&memory::Memory, &sqlite::Sqlite, &postgres::Postgres]

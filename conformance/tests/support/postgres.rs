@@ -27,13 +27,9 @@ impl TestStore for Postgres {
     }
 
     async fn fresh(&self, sources: Sources) -> Result<Fresh, FreshError> {
-        static URL: OnceCell<String> = OnceCell::const_new();
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let url = URL.get_or_try_init(prepare).await?;
-        let schema = format!("{TEST_PREFIX}{}_{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let schema = Schema { url: url.clone(), name: schema };
+        let schema = Schema::new().await?;
         let options = tenantry_postgres::Options::new().schema(&schema.name).migrate(true).sources(sources).max_connections(4);
-        let store = options.connect(url).await?;
+        let store = options.connect(&schema.url).await?;
         Ok(Fresh::new(Arc::new(store), schema))
     }
 }
@@ -42,9 +38,21 @@ const TEST_PREFIX: &str = "tenantry_test_";
 
 /// A schema of one test, which goes when this is dropped.
 #[derive(Debug)]
-struct Schema {
-    url: String,
-    name: String,
+pub(crate) struct Schema {
+    /// The address of the database that it is in.
+    pub(crate) url: String,
+    pub(crate) name: String,
+}
+
+impl Schema {
+    /// The name of a schema that nobody else has. Whoever opens a store there makes it.
+    pub(crate) async fn new() -> Result<Self, FreshError> {
+        static URL: OnceCell<String> = OnceCell::const_new();
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let url = URL.get_or_try_init(prepare).await?;
+        let name = format!("{TEST_PREFIX}{}_{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        Ok(Self { url: url.clone(), name })
+    }
 }
 
 impl Drop for Schema {

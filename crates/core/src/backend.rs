@@ -52,7 +52,7 @@ pub trait Inquiry: Send + 'static {
 ///
 /// A store loads, applies and commits. It decides nothing: what a load fills, what a change means and what a query
 /// answers is defined by [`crate::State`], and the conformance suite compares the store with it.
-pub trait Backend: fmt::Debug + Send + Sync + 'static {
+pub trait Backend: fmt::Debug + Send + Sync {
     /// Runs a job to its end: load, decide, write the plan as one commit. An empty plan is not written. Where the plan
     /// is refused because its guards do not hold any more, the job is decided again.
     ///
@@ -91,3 +91,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Every row, behind every write that was answered before.
     fn dump(&self) -> impl Future<Output = Result<Dump, BackendError>> + Send;
 }
+
+/// A backend whose futures never suspend: each is ready when it is polled first, on the thread that polls it. Over such a one there
+/// is a [`crate::blocking::Store`].
+pub trait Immediate: Backend {}

@@ -59,6 +59,12 @@ impl<B> Clone for Engine<B> {
     }
 }
 
+impl<B> AsRef<Self> for Engine<B> {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 /// The most ids that one look-up takes.
 const MAX_IDS: usize = 200;
 
@@ -81,6 +87,35 @@ impl<B: Backend> Engine<B> {
     /// The backend.
     pub fn backend(&self) -> &B {
         &self.backend
+    }
+
+    /// The same rules, sources and caller over another backend: how a store hands out one that is bound to a transaction.
+    pub fn rebound<C: Backend>(&self, backend: C) -> Engine<C> {
+        Engine {
+            backend: Arc::new(backend),
+            sources: self.sources.clone(),
+            caller: self.caller.clone(),
+            cause: self.cause.clone(),
+            rules: Arc::clone(&self.rules),
+        }
+    }
+
+    /// The same store, on behalf of someone else; [`TenancyStore::with_caller`] gives it as an object.
+    #[must_use]
+    pub fn on_behalf_of(&self, caller: Caller) -> Self {
+        Self { caller, ..self.clone() }
+    }
+
+    /// The same store, with commands that say this of themselves; [`TenancyStore::with_cause`] gives it as an object.
+    #[must_use]
+    pub fn because_of(&self, cause: Cause) -> Self {
+        Self { cause, ..self.clone() }
+    }
+
+    /// The same store, whose checks follow these rules; [`TenancyStore::with_rules`] gives it as an object.
+    #[must_use]
+    pub fn following(&self, rules: Arc<Rules>) -> Self {
+        Self { rules, ..self.clone() }
     }
 
     fn now(&self) -> Timestamp {
@@ -365,16 +400,25 @@ fn chain(rows: Vec<Membership>, id: MembershipId) -> Vec<Membership> {
 
 #[async_trait]
 impl<B: Backend> TenancyStore for Engine<B> {
-    fn with_caller(&self, caller: Caller) -> Arc<dyn TenancyStore> {
-        Arc::new(Self { caller, ..self.clone() })
+    fn with_caller<'s>(&self, caller: Caller) -> Arc<dyn TenancyStore + 's>
+    where
+        Self: 's,
+    {
+        Arc::new(self.on_behalf_of(caller))
     }
 
-    fn with_cause(&self, cause: Cause) -> Arc<dyn TenancyStore> {
-        Arc::new(Self { cause, ..self.clone() })
+    fn with_cause<'s>(&self, cause: Cause) -> Arc<dyn TenancyStore + 's>
+    where
+        Self: 's,
+    {
+        Arc::new(self.because_of(cause))
     }
 
-    fn with_rules(&self, rules: Arc<Rules>) -> Arc<dyn TenancyStore> {
-        Arc::new(Self { rules, ..self.clone() })
+    fn with_rules<'s>(&self, rules: Arc<Rules>) -> Arc<dyn TenancyStore + 's>
+    where
+        Self: 's,
+    {
+        Arc::new(self.following(rules))
     }
 
     async fn create_user(&self, request: CreateUser) -> Result<CreatedUser, Error> {

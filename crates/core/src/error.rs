@@ -421,6 +421,8 @@ pub enum BackendKind {
         /// The id of the first event that the write would have made.
         event_id: EventId,
     },
+    /// The same for the commit of a transaction of the caller's own, who knows best by which row to tell.
+    UnknownCommit,
     /// Another transaction was in the way; nothing was changed, the same call may succeed when repeated.
     Retryable,
     /// A row is not as the rules left it.
@@ -432,6 +434,12 @@ pub enum BackendKind {
     },
     /// The store's schema is not one that this version works with.
     Schema,
+    /// The store was used from inside a transaction that it had lent, instead of through that transaction: it would wait for itself.
+    NestedWrite,
+    /// The transaction that the call belongs to has been rolled back, or ended behind the store's back: nothing of it took place.
+    RolledBack,
+    /// The call cannot be decided safely at the isolation level of the transaction that it belongs to.
+    Isolation,
     /// Anything else.
     Other,
 }
@@ -473,10 +481,13 @@ impl BackendError {
     pub const fn code(&self) -> &'static str {
         match self.kind {
             BackendKind::Unavailable => "backend.unavailable",
-            BackendKind::UnknownOutcome { .. } => "backend.unknown_outcome",
+            BackendKind::UnknownOutcome { .. } | BackendKind::UnknownCommit => "backend.unknown_outcome",
             BackendKind::Retryable => "backend.retryable",
             BackendKind::Inconsistent { .. } => "backend.inconsistent",
             BackendKind::Schema => "backend.schema",
+            BackendKind::NestedWrite => "backend.nested_write",
+            BackendKind::RolledBack => "backend.rolled_back",
+            BackendKind::Isolation => "backend.isolation",
             BackendKind::Other => "backend.other",
         }
     }

@@ -7,6 +7,7 @@
 //! The normative text is in the repository's `spec/`. Applications use the facade crate `tenantry`.
 
 mod backend;
+pub mod blocking;
 mod change;
 mod decide;
 mod engine;
@@ -17,6 +18,7 @@ pub mod id;
 pub mod json;
 mod load;
 pub mod migration;
+pub mod nesting;
 mod page;
 mod query;
 mod role;
@@ -29,7 +31,7 @@ mod tuple;
 mod value;
 pub mod wire;
 
-pub use backend::{Backend, Inquiry, Job};
+pub use backend::{Backend, Immediate, Inquiry, Job};
 pub use change::{Change, Guard, Plan, Progress, Refusal, UniqueKey};
 pub use decide::{
     AcceptInvitation, AcceptedInvitation, AddMember, AdminRemove, Caller, ChangeRole, Command, CreateInvitation, CreateInvitations,
@@ -54,7 +56,7 @@ pub use query::{
 };
 pub use role::Role;
 pub use source::{Clock, IdSource, SecretSource, Sources};
-pub use state::{Dump, State};
+pub use state::{Dump, State, UndoLog};
 pub use store::{
     CheckAny, CheckOne, CheckedRow, CountMembers, Inspect, ListAllChanges, ListChanges, ListChildren, ListInvitations, ListInvitationsFor,
     ListMembers, ListMemberships, ListOrgs, ListTuplesForObject, ListTuplesForSubject, OrgPath, TenancyStore,

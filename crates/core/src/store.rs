@@ -495,14 +495,21 @@ pub struct OrgPath {
 /// [`Error::Backend`] where the store could not do it.
 #[async_trait]
 pub trait TenancyStore: fmt::Debug + Send + Sync {
-    /// The same store, on behalf of someone else.
-    fn with_caller(&self, caller: Caller) -> Arc<dyn TenancyStore>;
+    /// The same store, on behalf of someone else. It lasts as long as what it is a view of: a store that is bound to a transaction
+    /// gives stores that are bound to it too.
+    fn with_caller<'s>(&self, caller: Caller) -> Arc<dyn TenancyStore + 's>
+    where
+        Self: 's;
 
     /// The same store, with commands that say this of themselves.
-    fn with_cause(&self, cause: Cause) -> Arc<dyn TenancyStore>;
+    fn with_cause<'s>(&self, cause: Cause) -> Arc<dyn TenancyStore + 's>
+    where
+        Self: 's;
 
     /// The same store, whose checks follow these rules.
-    fn with_rules(&self, rules: Arc<Rules>) -> Arc<dyn TenancyStore>;
+    fn with_rules<'s>(&self, rules: Arc<Rules>) -> Arc<dyn TenancyStore + 's>
+    where
+        Self: 's;
 
     /// Creates a user's row. Spec: `users.md#create_user`.
     async fn create_user(&self, request: CreateUser) -> Result<CreatedUser, Error>;

@@ -9,12 +9,17 @@
 //! # let _: &dyn TenancyStore = &store;
 //! ```
 
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+mod transaction;
 
+use std::sync::{PoisonError, RwLock};
+
+use tenantry_core::nesting::Nesting;
 use tenantry_core::{
-    Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Inquiry, Invitation, InvitationQuery, Job, Membership, MembershipFilter,
-    MembershipQuery, OrgId, OrgQuery, Organization, Sources, Standing, State, Tuple, TupleQuery, User, UserId,
+    Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Immediate, Inquiry, Invitation, InvitationQuery, Job, Membership,
+    MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Sources, Standing, State, Tuple, TupleQuery, UndoLog, User, UserId,
 };
+
+pub use transaction::{Lent, Transaction, with_transaction};
 
 /// A store in memory. Clones share the state; it is gone with the last of them.
 pub type MemoryStore = Engine<Memory>;
@@ -33,61 +38,84 @@ pub fn with_sources(sources: Sources) -> MemoryStore {
 #[derive(Debug, Default)]
 pub struct Memory {
     state: RwLock<State>,
+    nesting: Nesting,
 }
 
 impl Memory {
-    fn read(&self) -> RwLockReadGuard<'_, State> {
+    fn read<T>(&self, read: impl FnOnce(&State) -> T) -> Result<T, BackendError> {
+        self.nesting.check()?;
         // `State::apply` is whole or absent, so a writer that panicked elsewhere left nothing half done.
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+        Ok(read(&self.state.read().unwrap_or_else(PoisonError::into_inner)))
     }
-}
 
-impl Backend for Memory {
-    async fn execute<J: Job>(&self, mut job: J) -> Result<J, Error> {
+    fn write(&self, job: &mut dyn Job) -> Result<(), Error> {
+        self.nesting.check()?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let seen = state.load(job.begin());
-        let plan = job.decide(&seen)?;
-        state.apply(&plan).map_err(BackendError::from)?;
-        Ok(job)
-    }
-
-    async fn users(&self, ids: Vec<UserId>) -> Result<Vec<User>, BackendError> {
-        Ok(self.read().read_users(&ids))
-    }
-
-    async fn orgs(&self, query: OrgQuery) -> Result<Option<Vec<Organization>>, BackendError> {
-        Ok(self.read().read_orgs(&query))
-    }
-
-    async fn memberships(&self, query: MembershipQuery) -> Result<Option<Vec<Membership>>, BackendError> {
-        Ok(self.read().read_memberships(&query))
-    }
-
-    async fn count_members(&self, org: OrgId, filter: Option<MembershipFilter>) -> Result<Option<u64>, BackendError> {
-        Ok(self.read().count_members(org, filter))
-    }
-
-    async fn events(&self, query: EventQuery) -> Result<Option<Vec<Event>>, BackendError> {
-        Ok(self.read().read_events(&query))
-    }
-
-    async fn invitations(&self, query: InvitationQuery) -> Result<Option<Vec<Invitation>>, BackendError> {
-        Ok(self.read().read_invitations(&query))
-    }
-
-    async fn tuples(&self, query: TupleQuery) -> Result<Vec<Tuple>, BackendError> {
-        Ok(self.read().read_tuples(&query))
-    }
-
-    async fn standings(&self, usr: UserId, orgs: Vec<OrgId>) -> Result<Vec<Standing>, BackendError> {
-        Ok(self.read().read_standings(usr, &orgs))
-    }
-
-    async fn inquire<Q: Inquiry>(&self, inquiry: Q) -> Result<Q, BackendError> {
-        Ok(self.read().inquire(inquiry))
-    }
-
-    async fn dump(&self) -> Result<Dump, BackendError> {
-        Ok(self.read().dump())
+        perform(&mut state, &mut UndoLog::default(), job)
     }
 }
+
+/// Load, decide, write, over a state that nobody else has in hand.
+fn perform(state: &mut State, log: &mut UndoLog, job: &mut dyn Job) -> Result<(), Error> {
+    let seen = state.load(job.begin());
+    let plan = job.decide(&seen)?;
+    state.apply_logged(&plan, log).map_err(BackendError::from)?;
+    Ok(())
+}
+
+/// The port over whatever can `read` and `write` a state.
+macro_rules! backend {
+    ($type:ty) => {
+        impl Backend for $type {
+            async fn execute<J: Job>(&self, mut job: J) -> Result<J, Error> {
+                self.write(&mut job)?;
+                Ok(job)
+            }
+
+            async fn users(&self, ids: Vec<UserId>) -> Result<Vec<User>, BackendError> {
+                self.read(|state| state.read_users(&ids))
+            }
+
+            async fn orgs(&self, query: OrgQuery) -> Result<Option<Vec<Organization>>, BackendError> {
+                self.read(|state| state.read_orgs(&query))
+            }
+
+            async fn memberships(&self, query: MembershipQuery) -> Result<Option<Vec<Membership>>, BackendError> {
+                self.read(|state| state.read_memberships(&query))
+            }
+
+            async fn count_members(&self, org: OrgId, filter: Option<MembershipFilter>) -> Result<Option<u64>, BackendError> {
+                self.read(|state| state.count_members(org, filter))
+            }
+
+            async fn events(&self, query: EventQuery) -> Result<Option<Vec<Event>>, BackendError> {
+                self.read(|state| state.read_events(&query))
+            }
+
+            async fn invitations(&self, query: InvitationQuery) -> Result<Option<Vec<Invitation>>, BackendError> {
+                self.read(|state| state.read_invitations(&query))
+            }
+
+            async fn tuples(&self, query: TupleQuery) -> Result<Vec<Tuple>, BackendError> {
+                self.read(|state| state.read_tuples(&query))
+            }
+
+            async fn standings(&self, usr: UserId, orgs: Vec<OrgId>) -> Result<Vec<Standing>, BackendError> {
+                self.read(|state| state.read_standings(usr, &orgs))
+            }
+
+            async fn inquire<Q: Inquiry>(&self, inquiry: Q) -> Result<Q, BackendError> {
+                self.read(|state| state.inquire(inquiry))
+            }
+
+            async fn dump(&self) -> Result<Dump, BackendError> {
+                self.read(State::dump)
+            }
+        }
+
+        impl Immediate for $type {}
+    };
+}
+
+backend!(Memory);
+backend!(Lent<'_>);

@@ -171,12 +171,28 @@ BEGIN
         WHEN 'no_user' THEN
             PERFORM FROM {s}user_account u WHERE u.id = (g ->> 'id')::uuid;
             IF FOUND THEN RAISE EXCEPTION USING ERRCODE = 'TN001'; END IF;
+            IF current_setting('transaction_isolation') <> 'read committed' THEN
+                -- A row that came after this transaction's moment is not to be seen, but it is in the way of another one.
+                BEGIN
+                    INSERT INTO {s}user_account (id, status, revision, created_at, updated_at)
+                    VALUES ((g ->> 'id')::uuid, 'active', 0, apply_v2.at, apply_v2.at);
+                    RAISE EXCEPTION USING ERRCODE = 'TN004';
+                EXCEPTION
+                    WHEN unique_violation THEN
+                        RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = 'a row came after the moment of the transaction';
+                    WHEN SQLSTATE 'TN004' THEN
+                        NULL;
+                END;
+            END IF;
         WHEN 'object' THEN
+            -- What came after the moment of the transaction could not be seen.
+            IF current_setting('transaction_isolation') <> 'read committed' THEN RAISE EXCEPTION USING ERRCODE = 'TN003'; END IF;
             PERFORM {s}lock_object_v1((g ->> 'object_type') || ':' || (g ->> 'object_id'));
             PERFORM FROM {s}tuple t WHERE t.object_type = g ->> 'object_type' AND t.object_id = (g ->> 'object_id')::uuid
                 AND t.org_id IS DISTINCT FROM (g ->> 'org_id')::uuid AND (t.expires_at IS NULL OR t.expires_at > apply_v2.at);
             IF FOUND THEN RAISE EXCEPTION USING ERRCODE = 'TN001'; END IF;
         WHEN 'new_users' THEN
+            IF current_setting('transaction_isolation') <> 'read committed' THEN RAISE EXCEPTION USING ERRCODE = 'TN003'; END IF;
             PERFORM FROM jsonb_array_elements_text(g -> 'without_memberships') x
                 WHERE EXISTS (SELECT FROM {s}membership m WHERE m.usr_id = x.value::uuid);
             IF FOUND THEN RAISE EXCEPTION USING ERRCODE = 'TN001'; END IF;
@@ -321,6 +337,8 @@ EXCEPTION
     WHEN SQLSTATE 'TN002' THEN
         GET STACKED DIAGNOSTICS told = PG_EXCEPTION_DETAIL;
         RETURN 'inconsistent:' || told;
+    WHEN SQLSTATE 'TN003' THEN
+        RETURN 'isolation';
     WHEN unique_violation THEN
         GET STACKED DIAGNOSTICS told = CONSTRAINT_NAME;
         RETURN 'unique:' || told;

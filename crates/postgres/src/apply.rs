@@ -36,6 +36,8 @@ pub(crate) enum Applied {
     Refused(Refusal),
     /// Nothing was written: this is another server process than the one that loaded.
     Moved,
+    /// Nothing was written: the transaction sees an older moment than what the plan relies on.
+    Isolation,
 }
 
 /// Writes the plan. A plan of more than [`CHUNK`] changes takes several calls, so the caller must hold a transaction.
@@ -86,6 +88,7 @@ fn understood(answer: &str) -> Result<Applied, Failure> {
     let refusal = match answer.split_once(':') {
         None if answer == "ok" => return Ok(Applied::Done),
         None if answer == "moved" => return Ok(Applied::Moved),
+        None if answer == "isolation" => return Ok(Applied::Isolation),
         None if answer == "conflict" => Refusal::Conflict,
         Some(("unique", "organization_slug_pkey")) => Refusal::Unique(UniqueKey::OrgSlug),
         Some(("unique", "membership_current")) => Refusal::Unique(UniqueKey::CurrentMembership),

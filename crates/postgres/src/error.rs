@@ -78,6 +78,14 @@ fn from_sqlstate(code: &str) -> BackendError {
         "42P01" | "42883" | "42703" | "3F000" => {
             (BackendKind::Schema, "a table or function is missing: run the migrations, `tenantry migrate run`")
         }
+        "25P02" => (
+            BackendKind::RolledBack,
+            "an earlier statement of the transaction failed, and the database takes no further one: roll the transaction back and run it again",
+        ),
+        "25P01" => (
+            BackendKind::RolledBack,
+            "the transaction has been ended by a statement of its own, such as ROLLBACK, which only `commit` or dropping it may do",
+        ),
         "25P04" => (BackendKind::Retryable, "the transaction took longer than the server allows"),
         "57014" => (BackendKind::Retryable, "the statement was cancelled, by a time limit or an operator"),
         "55P03" => (BackendKind::Retryable, "a lock was not to be had in time"),
@@ -109,11 +117,12 @@ mod tests {
 
     #[test]
     fn what_an_operator_can_mend_is_named() {
-        let told: Vec<String> = ["53100", "53300", "53200", "25006", "42501", "28P01", "3D000", "42P01", "57014", "55P03", "XX000"]
-            .into_iter()
-            .map(from_sqlstate)
-            .map(|error| format!("{}: {error}", error.code()))
-            .collect();
+        let told: Vec<String> =
+            ["25P01", "25P02", "53100", "53300", "53200", "25006", "42501", "28P01", "3D000", "42P01", "57014", "55P03", "XX000"]
+                .into_iter()
+                .map(from_sqlstate)
+                .map(|error| format!("{}: {error}", error.code()))
+                .collect();
         insta::assert_snapshot!(told.join("\n"));
     }
 }

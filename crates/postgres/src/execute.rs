@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::apply::{Applied, CHUNK, Presence, apply, lock};
 use crate::error::{Failure, other, retryable, unavailable};
 use crate::load::{Loaded, load};
+use crate::statements::Statements;
 use crate::{Postgres, lost};
 
 /// How often a command is decided at most.
@@ -136,7 +137,8 @@ impl Postgres {
         match apply(&self.statements, session.conn().await?, &plan, backend_pid).await {
             Ok(Applied::Done) => Ok(Step::Done),
             Ok(Applied::Refused(refusal)) => again(refusal, guarded),
-            Ok(Applied::Moved) => {
+            // Or the server's transactions are of another isolation than when the store was opened.
+            Ok(Applied::Moved | Applied::Isolation) => {
                 self.split.store(true, Ordering::Relaxed);
                 Ok(Step::LockFirst(Rows { needs_transaction: true, ..guarded }))
             }
@@ -154,9 +156,7 @@ impl Postgres {
             Err(failure) if failure.is_lost() => return Ok(Step::Dead),
             Err(failure) => return Err(failure.into_backend().into()),
         };
-        let (users, orgs): (Vec<Uuid>, Vec<Uuid>) = (rows.users.iter().copied().collect(), rows.orgs.iter().copied().collect());
-        let objects: Vec<String> = rows.objects.iter().cloned().collect();
-        let loaded = match lock(&self.statements, &mut tx, rows.presence, &objects, &users, &orgs).await {
+        let loaded = match rows.lock(&self.statements, &mut tx).await {
             Ok(()) => load(&self.statements, &mut tx, job.begin()).await,
             Err(failure) => Err(failure),
         };
@@ -178,7 +178,7 @@ impl Postgres {
         match apply(&self.statements, &mut tx, &plan, backend_pid).await {
             Ok(Applied::Done) => {}
             Ok(Applied::Refused(refusal)) => return again(refusal, wanted),
-            Ok(Applied::Moved) => return Err(other().into()),
+            Ok(Applied::Moved | Applied::Isolation) => return Err(other().into()),
             Err(Failure::Raced(_)) => return Ok(Step::LockFirst(wanted)),
             // COMMIT was not sent yet, so nothing took place.
             Err(failure) => return Err(failure.into_backend().into()),
@@ -238,7 +238,7 @@ fn again(refusal: Refusal, guarded: Rows) -> Result<Step, Error> {
 
 /// Rows to take first, in the order of their ids.
 #[derive(Debug, Default)]
-struct Rows {
+pub(crate) struct Rows {
     presence: Presence,
     /// `type:id`.
     objects: BTreeSet<String>,
@@ -249,7 +249,14 @@ struct Rows {
 }
 
 impl Rows {
-    fn of(plan: &Plan) -> Self {
+    /// Takes the rows, and waits for whoever has them.
+    pub(crate) async fn lock(&self, sql: &Statements, conn: &mut PgConnection) -> Result<(), Failure> {
+        let (users, orgs): (Vec<Uuid>, Vec<Uuid>) = (self.users.iter().copied().collect(), self.orgs.iter().copied().collect());
+        let objects: Vec<String> = self.objects.iter().cloned().collect();
+        lock(sql, conn, self.presence, &objects, &users, &orgs).await
+    }
+
+    pub(crate) fn of(plan: &Plan) -> Self {
         let mut rows = Self { needs_transaction: plan.changes.len().max(plan.events.len()) > CHUNK, ..Self::default() };
         for guard in &plan.guards {
             match guard {
@@ -269,7 +276,7 @@ impl Rows {
         rows
     }
 
-    fn extend(&mut self, more: Self) {
+    pub(crate) fn extend(&mut self, more: Self) {
         self.presence = self.presence.max(more.presence);
         self.objects.extend(more.objects);
         self.users.extend(more.users);
@@ -277,7 +284,7 @@ impl Rows {
         self.needs_transaction |= more.needs_transaction;
     }
 
-    fn holds_any(&self) -> bool {
+    pub(crate) fn holds_any(&self) -> bool {
         self.presence > Presence::Free || !self.objects.is_empty() || !self.users.is_empty() || !self.orgs.is_empty()
     }
 

@@ -17,6 +17,7 @@
 //! connection's search path does not matter.
 
 mod apply;
+mod bound;
 #[cfg(test)]
 mod checks;
 mod codec;
@@ -31,6 +32,7 @@ mod options;
 mod statements;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::PgPool;
@@ -43,6 +45,7 @@ use crate::error::Failure;
 use crate::execute::HotOrgs;
 use crate::statements::Statements;
 
+pub use bound::{Bound, bind, commit};
 pub use options::{Options, connect, from_pool, migrate, status};
 
 /// A store in Postgres. Clones share the pool.
@@ -53,7 +56,7 @@ pub struct Postgres {
     pool: PgPool,
     /// Whether the pool was made here, and so ends here.
     owned: bool,
-    statements: Statements,
+    statements: Arc<Statements>,
     hot: HotOrgs,
     /// Whether reads and writes are wrapped in transactions, for poolers that otherwise split them over servers.
     transaction_per_command: bool,

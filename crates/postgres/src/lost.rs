@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::{PgConnection, Row};
 use tenantry_core::{BackendError, BackendKind, EventId};
 
+use crate::Postgres;
 use crate::error::Failure;
 use crate::statements::Statements;
 
@@ -31,6 +32,23 @@ pub(crate) async fn took_place(
             return Ok(Some(false));
         }
         tokio::time::sleep(PAUSE).await;
+    }
+    Ok(None)
+}
+
+/// Whether the transaction with this number took place; `None` when the server does not say.
+pub(crate) async fn became_of(store: &Postgres, number: i64) -> Result<Option<bool>, BackendError> {
+    let mut session = store.session();
+    let conn = session.renew().await?;
+    for _ in 0..PATIENCE {
+        let asked = sqlx::query("SELECT txid_status($1)").persistent(false).bind(number).fetch_one(&mut *conn).await;
+        let status: Option<String> = asked.and_then(|row| row.try_get(0)).map_err(|error| Failure::from(error).into_backend())?;
+        match status.as_deref() {
+            Some("committed") => return Ok(Some(true)),
+            Some("aborted") => return Ok(Some(false)),
+            Some("in progress") => tokio::time::sleep(PAUSE).await,
+            _ => return Ok(None),
+        }
     }
     Ok(None)
 }

@@ -1,6 +1,7 @@
 //! Opening a store.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
@@ -147,7 +148,7 @@ impl Options {
 
     fn over(self, pool: PgPool, owned: bool, schema: &Schema, isolated: bool) -> PostgresStore {
         let transaction_per_command = self.transaction_per_command;
-        let (statements, hot) = (Statements::new(schema, !transaction_per_command), HotOrgs::default());
+        let (statements, hot) = (Arc::new(Statements::new(schema, !transaction_per_command)), HotOrgs::default());
         let backend = Postgres { pool, owned, statements, hot, transaction_per_command, split: isolated.into() };
         Engine::new(backend, self.sources)
     }

@@ -27,6 +27,7 @@
 mod agreement;
 mod apply;
 mod codec;
+mod direct;
 mod error;
 mod list;
 mod load;
@@ -37,6 +38,7 @@ mod readers;
 mod samples;
 mod session;
 mod statements;
+mod transaction;
 mod tuples;
 mod writer;
 
@@ -46,9 +48,10 @@ use std::sync::{Arc, Mutex, mpsc as std_mpsc};
 use std::thread;
 use std::time::Duration;
 
+use tenantry_core::nesting::Nesting;
 use tenantry_core::{
-    Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Inquiry, Invitation, InvitationQuery, Job, Membership,
-    MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Standing, Tuple, TupleQuery, User, UserId,
+    Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Immediate, Inquiry, Invitation, InvitationQuery, Job,
+    Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Standing, Tuple, TupleQuery, User, UserId,
 };
 use tokio::sync::mpsc;
 
@@ -57,7 +60,10 @@ use crate::readers::{Question, question};
 use crate::session::Session;
 use crate::writer::Message;
 
-pub use open::{Durability, Options, open, open_in_memory, status};
+pub use direct::{BlockingStore, Direct};
+pub use open::{Durability, Options, open, open_blocking, open_in_memory, status};
+pub use rusqlite;
+pub use transaction::{Lease, Lends, Lent, Transaction, with_transaction};
 
 /// A store in SQLite. Clones share the file and its threads.
 pub type SqliteStore = Engine<Sqlite>;
@@ -70,6 +76,7 @@ pub struct Sqlite {
     writer: mpsc::Sender<Message>,
     /// None for a database in memory, which has one connection.
     readers: Option<mpsc::Sender<Question>>,
+    nesting: Nesting,
     /// Dropped last, as fields are dropped in order: the threads end when the queues above are gone.
     _threads: Threads,
 }
@@ -107,10 +114,18 @@ impl Sqlite {
             }
             read = Some(ask);
         }
-        Ok(Self { writer: write, readers: read, _threads: Threads { ended: Mutex::new(ended) } })
+        Ok(Self { writer: write, readers: read, nesting: Nesting::default(), _threads: Threads { ended: Mutex::new(ended) } })
+    }
+
+    async fn run<J: Job>(&self, job: J) -> Result<J, Error> {
+        self.nesting.check()?;
+        let (message, answer) = writer::task(job);
+        self.writer.send(message).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 
     async fn read<T: Send + 'static>(&self, read: impl FnOnce(&Session) -> Result<T, Failure> + Send + 'static) -> Result<T, BackendError> {
+        self.nesting.check()?;
         let Some(readers) = &self.readers else { return self.read_behind_writes(read).await };
         let (question, answer) = question(read);
         readers.send(question).await.map_err(|_| gone())?;
@@ -121,6 +136,7 @@ impl Sqlite {
         &self,
         read: impl FnOnce(&Session) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, BackendError> {
+        self.nesting.check()?;
         let (question, answer) = question(read);
         self.writer.send(Message::Read(question)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
@@ -148,50 +164,60 @@ impl Drop for Threads {
     }
 }
 
-impl Backend for Sqlite {
-    async fn execute<J: Job>(&self, job: J) -> Result<J, Error> {
-        let (message, answer) = writer::task(job);
-        self.writer.send(message).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
-    }
+/// The port over whatever can `run` a job and `read`.
+macro_rules! backend {
+    ($type:ty) => {
+        impl Backend for $type {
+            async fn execute<J: Job>(&self, job: J) -> Result<J, Error> {
+                self.run(job).await
+            }
 
-    async fn users(&self, ids: Vec<UserId>) -> Result<Vec<User>, BackendError> {
-        self.read(|db| list::users(db, ids)).await
-    }
+            async fn users(&self, ids: Vec<UserId>) -> Result<Vec<User>, BackendError> {
+                self.read(|db| list::users(db, ids)).await
+            }
 
-    async fn orgs(&self, query: OrgQuery) -> Result<Option<Vec<Organization>>, BackendError> {
-        self.read(|db| list::orgs(db, query)).await
-    }
+            async fn orgs(&self, query: OrgQuery) -> Result<Option<Vec<Organization>>, BackendError> {
+                self.read(|db| list::orgs(db, query)).await
+            }
 
-    async fn memberships(&self, query: MembershipQuery) -> Result<Option<Vec<Membership>>, BackendError> {
-        self.read(|db| list::memberships(db, query)).await
-    }
+            async fn memberships(&self, query: MembershipQuery) -> Result<Option<Vec<Membership>>, BackendError> {
+                self.read(|db| list::memberships(db, query)).await
+            }
 
-    async fn count_members(&self, org: OrgId, filter: Option<MembershipFilter>) -> Result<Option<u64>, BackendError> {
-        self.read(move |db| list::count_members(db, org, filter)).await
-    }
+            async fn count_members(&self, org: OrgId, filter: Option<MembershipFilter>) -> Result<Option<u64>, BackendError> {
+                self.read(move |db| list::count_members(db, org, filter)).await
+            }
 
-    async fn events(&self, query: EventQuery) -> Result<Option<Vec<Event>>, BackendError> {
-        self.read(move |db| list::events(db, &query)).await
-    }
+            async fn events(&self, query: EventQuery) -> Result<Option<Vec<Event>>, BackendError> {
+                self.read(move |db| list::events(db, &query)).await
+            }
 
-    async fn invitations(&self, query: InvitationQuery) -> Result<Option<Vec<Invitation>>, BackendError> {
-        self.read(move |db| list::invitations(db, &query)).await
-    }
+            async fn invitations(&self, query: InvitationQuery) -> Result<Option<Vec<Invitation>>, BackendError> {
+                self.read(move |db| list::invitations(db, &query)).await
+            }
 
-    async fn tuples(&self, query: TupleQuery) -> Result<Vec<Tuple>, BackendError> {
-        self.read(move |db| tuples::tuples(db, &query)).await
-    }
+            async fn tuples(&self, query: TupleQuery) -> Result<Vec<Tuple>, BackendError> {
+                self.read(move |db| tuples::tuples(db, &query)).await
+            }
 
-    async fn standings(&self, usr: UserId, orgs: Vec<OrgId>) -> Result<Vec<Standing>, BackendError> {
-        self.read(move |db| list::standings(db, usr, &orgs)).await
-    }
+            async fn standings(&self, usr: UserId, orgs: Vec<OrgId>) -> Result<Vec<Standing>, BackendError> {
+                self.read(move |db| list::standings(db, usr, &orgs)).await
+            }
 
-    async fn inquire<Q: Inquiry>(&self, inquiry: Q) -> Result<Q, BackendError> {
-        self.read(|db| tuples::inquire(db, inquiry)).await
-    }
+            async fn inquire<Q: Inquiry>(&self, inquiry: Q) -> Result<Q, BackendError> {
+                self.read(|db| tuples::inquire(db, inquiry)).await
+            }
 
-    async fn dump(&self) -> Result<Dump, BackendError> {
-        self.read_behind_writes(list::dump).await
-    }
+            async fn dump(&self) -> Result<Dump, BackendError> {
+                self.read_behind_writes(list::dump).await
+            }
+        }
+    };
 }
+
+backend!(Sqlite);
+backend!(Direct);
+backend!(Lent<'_>);
+
+impl Immediate for Direct {}
+impl Immediate for Lent<'_> {}

@@ -14,7 +14,7 @@ use crate::error::{Failure, Place};
 use crate::migrations::{self, MIGRATIONS};
 use crate::session::Session;
 use crate::statements::{PREFIX, Statements};
-use crate::{Sqlite, SqliteStore};
+use crate::{BlockingStore, Direct, Sqlite, SqliteStore};
 
 /// When a commit counts as done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -112,7 +112,22 @@ impl Options {
     /// `backend.unavailable` when the file cannot be opened or written, `backend.schema` when it is not one of ours or of a
     /// newer version, `backend.retryable` when another process holds a lock on it. The message says what to do.
     pub fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, BackendError> {
-        let path = path.as_ref();
+        let (writer, readers) = self.connect(path.as_ref())?;
+        Ok(Engine::new(Sqlite::start(writer, readers)?, self.sources))
+    }
+
+    /// Opens a file for plain calls, which run on the thread that makes them: for programs without a runtime. The
+    /// [readers](Self::readers) are connections then, as many as may read at once.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_blocking(self, path: impl AsRef<Path>) -> Result<BlockingStore, BackendError> {
+        let (writer, readers) = self.connect(path.as_ref())?;
+        Ok(Engine::new(Direct::new(writer, readers), self.sources).into())
+    }
+
+    /// The connection that writes, and those that read.
+    fn connect(&self, path: &Path) -> Result<(Session, Vec<Session>), BackendError> {
         let place = Arc::new(Place::File(path.to_owned()));
         folder_of(path)?;
         is_file(path)?;
@@ -127,7 +142,7 @@ impl Options {
             reader.connection().pragma_update(None, "query_only", true).map_err(|error| reader.explain(Failure::Driver(error)))?;
             readers.push(reader);
         }
-        Ok(Engine::new(Sqlite::start(writer, readers)?, self.sources))
+        Ok((writer, readers))
     }
 
     /// Opens a new, empty database in memory. It is gone with the last clone of the store.
@@ -135,12 +150,26 @@ impl Options {
     /// # Errors
     /// `backend.other` and `backend.unavailable` when the system has no memory or thread to give.
     pub fn open_in_memory(self) -> Result<SqliteStore, BackendError> {
+        let session = self.in_memory()?;
+        Ok(Engine::new(Sqlite::start(session, Vec::new())?, self.sources))
+    }
+
+    /// The same for plain calls.
+    ///
+    /// # Errors
+    /// As [`open_in_memory`](Self::open_in_memory).
+    pub fn open_in_memory_blocking(self) -> Result<BlockingStore, BackendError> {
+        let session = self.in_memory()?;
+        Ok(Engine::new(Direct::new(session, Vec::new()), self.sources).into())
+    }
+
+    fn in_memory(&self) -> Result<Session, BackendError> {
         let sql = Arc::new(Statements::new(PREFIX));
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let session = Session::open(Arc::new(Place::Memory), sql, flags, self.busy_timeout)?;
         migrations::run(&session, &*self.sources.clock)?;
         self.limit(&session).map_err(|failure| session.explain(failure))?;
-        Ok(Engine::new(Sqlite::start(session, Vec::new())?, self.sources))
+        Ok(session)
     }
 
     fn prepare_file(&self, db: &Session) -> Result<(), BackendError> {
@@ -206,6 +235,25 @@ impl Options {
 /// ```
 pub fn open(path: impl AsRef<Path>) -> Result<SqliteStore, BackendError> {
     Options::new().open(path)
+}
+
+/// Opens a file for plain calls, on the usual terms.
+///
+/// # Errors
+/// See [`Options::open`].
+///
+/// ```
+/// use tenantry_core::{CreateOrg, CreateUser};
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("tenantry.db");
+/// let store = tenantry_sqlite::open_blocking(&path)?;
+/// let ada = store.create_user(CreateUser::new().display_name("Ada"))?.user;
+/// let acme = store.create_org(CreateOrg::new(ada.id).name("Acme"))?.org;
+/// assert_eq!(store.get_org(acme.id)?, acme);
+/// # Ok::<(), tenantry_core::Error>(())
+/// ```
+pub fn open_blocking(path: impl AsRef<Path>) -> Result<BlockingStore, BackendError> {
+    Options::new().open_blocking(path)
 }
 
 /// Opens a new, empty database in memory on the usual terms.

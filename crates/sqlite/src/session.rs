@@ -129,6 +129,13 @@ impl Session {
     }
 }
 
+impl Session {
+    /// For what some versions of rusqlite ask more for than others.
+    pub(crate) const fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
 #[cfg(test)]
 impl Session {
     /// A database in memory with our tables under this prefix.
@@ -137,11 +144,6 @@ impl Session {
         let session = Self::open(Arc::new(Place::Memory), Arc::new(Statements::new(prefix)), flags, Duration::ZERO).unwrap();
         crate::migrations::run(&session, &tenantry_core::source::ManualClock::new(tenantry_core::Timestamp::MIN)).unwrap();
         session
-    }
-
-    /// For what some versions of rusqlite ask more for than others.
-    pub(crate) const fn connection_mut(&mut self) -> &mut Connection {
-        &mut self.connection
     }
 }
 

@@ -3,9 +3,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SendError, SyncSender};
 
 use rusqlite::Error as DriverError;
-use tenantry_core::{BackendError, BackendKind, Error, Job};
+use tenantry_core::{BackendError, BackendKind, Error, Job, Plan};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::apply::apply;
@@ -23,6 +24,14 @@ pub(crate) enum Message {
     Write(Box<dyn Task>),
     /// A read that must see the writes before it, or has no other connection.
     Read(Question),
+    /// The connection is wanted elsewhere for a while.
+    Lend(Loan),
+}
+
+/// Where the connection goes, and where it comes back from.
+pub(crate) struct Loan {
+    pub(crate) to: SyncSender<Session>,
+    pub(crate) back: Receiver<Session>,
 }
 
 /// A job with someone who waits for it.
@@ -63,8 +72,7 @@ pub(crate) fn task<J: Job>(job: J) -> (Message, oneshot::Receiver<Result<J, Erro
 }
 
 /// Works until the last sender is gone; the connection closes with the session.
-#[expect(clippy::needless_pass_by_value, reason = "the thread owns the connection and closes it")]
-pub(crate) fn run(mut queue: mpsc::Receiver<Message>, session: Session) {
+pub(crate) fn run(mut queue: mpsc::Receiver<Message>, mut session: Session) {
     let mut waiting = Vec::with_capacity(GROUP);
     while queue.blocking_recv_many(&mut waiting, GROUP) > 0 {
         let mut group = Vec::new();
@@ -74,6 +82,18 @@ pub(crate) fn run(mut queue: mpsc::Receiver<Message>, session: Session) {
                 Message::Read(question) => {
                     commit(&session, std::mem::take(&mut group));
                     question(&session);
+                }
+                Message::Lend(Loan { to, back }) => {
+                    commit(&session, std::mem::take(&mut group));
+                    match to.send(session) {
+                        // Whoever has it gives it back, also when they panic; without it there is nothing to go on with.
+                        Ok(()) => match back.recv() {
+                            Ok(returned) => session = returned,
+                            Err(_) => return,
+                        },
+                        // Nobody waits for it any more.
+                        Err(SendError(kept)) => session = kept,
+                    }
                 }
             }
         }
@@ -123,11 +143,9 @@ fn attempt(session: &Session, tasks: &mut [Box<dyn Task>]) -> Result<Vec<Result<
 }
 
 /// Load, decide, write; what was written is taken back when that fails.
-fn perform(session: &Session, job: &mut dyn Job) -> Result<(), Error> {
+pub(crate) fn perform(session: &Session, job: &mut dyn Job) -> Result<(), Error> {
     let driver = |error| session.explain(Failure::Driver(error));
-    // The attempt's moment is taken under the lock.
-    let seen = load(session, job.begin()).map_err(|failure| session.explain(failure))?;
-    let plan = job.decide(&seen)?;
+    let plan = plan(session, job)?;
     if plan.is_empty() {
         return Ok(());
     }
@@ -135,6 +153,24 @@ fn perform(session: &Session, job: &mut dyn Job) -> Result<(), Error> {
     apply(session, &plan).map_err(|failure| session.explain(failure))?;
     savepoint.keep().map_err(driver)?;
     Ok(())
+}
+
+/// The same as a transaction of its own.
+pub(crate) fn transact(session: &Session, job: &mut dyn Job) -> Result<(), Error> {
+    let driver = |error| session.explain(Failure::Driver(error));
+    let transaction = session.begin().map_err(driver)?;
+    let plan = plan(session, job)?;
+    if plan.is_empty() {
+        return Ok(());
+    }
+    apply(session, &plan).map_err(|failure| session.explain(failure))?;
+    Ok(transaction.commit().map_err(driver)?)
+}
+
+fn plan(session: &Session, job: &mut dyn Job) -> Result<Plan, Error> {
+    // The attempt's moment is taken under the lock.
+    let seen = load(session, job.begin()).map_err(|failure| session.explain(failure))?;
+    job.decide(&seen)
 }
 
 fn caught(work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {

@@ -5,6 +5,10 @@
 #[allow(dead_code, reason = "`main` listens on a port")]
 mod axum_example;
 mod down;
+#[cfg(feature = "sqlite")]
+#[path = "../examples/own_transaction.rs"]
+#[allow(dead_code, reason = "`main` reads the command line")]
+mod own_transaction;
 #[path = "../examples/quickstart.rs"]
 #[allow(dead_code, reason = "`main` reads the command line")]
 mod quickstart;
@@ -38,6 +42,19 @@ async fn the_quickstart_runs_on_sqlite_and_runs_again() {
     for _ in 0..2 {
         quickstart::tour(&*quickstart::open(&place).await.unwrap()).await.unwrap();
     }
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn the_application_s_rows_and_ours_commit_together_on_sqlite() {
+    own_transaction::on_sqlite().unwrap();
+}
+
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+#[tokio::test]
+async fn the_application_s_rows_and_ours_commit_together_on_postgres() {
+    let url = std::env::var("TENANTRY_TEST_POSTGRES_URL").expect("`cargo xtask test` starts a server and names it");
+    own_transaction::on_postgres(&url).await.unwrap();
 }
 
 #[tokio::test]

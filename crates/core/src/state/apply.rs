@@ -12,6 +12,10 @@ use crate::time::Timestamp;
 use crate::tuple::{EntityRef, Tuple};
 use crate::value::Slug;
 
+/// What was written to a state, as the steps that take it back.
+#[derive(Debug, Default)]
+pub struct UndoLog(Vec<Undo>);
+
 /// How to take one step back.
 #[derive(Debug)]
 enum Undo {
@@ -34,14 +38,32 @@ impl State {
     /// # Errors
     /// Why it was not written: a guard, a unique constraint, or a row that is not as the plan expects it.
     pub fn apply(&mut self, plan: &Plan) -> Result<(), Refusal> {
-        let mut undo = Vec::new();
-        let done = self.try_apply(plan, &mut undo);
+        self.apply_logged(plan, &mut UndoLog::default())
+    }
+
+    /// The same, and the log tells how to take it back.
+    ///
+    /// # Errors
+    /// As [`State::apply`].
+    pub fn apply_logged(&mut self, plan: &Plan, log: &mut UndoLog) -> Result<(), Refusal> {
+        let before = log.0.len();
+        let done = self.try_apply(plan, &mut log.0);
         if done.is_err() {
-            for step in undo.into_iter().rev() {
-                self.take_back(step);
-            }
+            self.take_back_to(log, before);
         }
         done
+    }
+
+    /// Takes back everything that is in the log, the last first: the state is as it was when the log was empty, if nothing was
+    /// written past the log since then.
+    pub fn undo(&mut self, log: &mut UndoLog) {
+        self.take_back_to(log, 0);
+    }
+
+    fn take_back_to(&mut self, log: &mut UndoLog, place: usize) {
+        for step in log.0.drain(place..).rev() {
+            self.take_back(step);
+        }
     }
 
     fn try_apply(&mut self, plan: &Plan, undo: &mut Vec<Undo>) -> Result<(), Refusal> {

@@ -6,6 +6,8 @@ mod load;
 mod read;
 mod tuples;
 
+pub use apply::UndoLog;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;

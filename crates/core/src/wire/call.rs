@@ -57,24 +57,21 @@ macro_rules! caused {
         let cause = $input.cause()?;
         $input.end()?;
         if cause != Cause::default() {
-            $store = Held::Own($store.get().with_cause(cause));
+            $store.own = Some($store.given.with_cause(cause));
         }
         value
     }};
 }
 
 /// The store as it was given, or as it speaks for one command.
-enum Held<'s> {
-    Given(&'s dyn TenancyStore),
-    Own(Arc<dyn TenancyStore>),
+struct Held<'s> {
+    given: &'s dyn TenancyStore,
+    own: Option<Arc<dyn TenancyStore + 's>>,
 }
 
 impl Held<'_> {
     fn get(&self) -> &dyn TenancyStore {
-        match self {
-            Self::Given(store) => *store,
-            Self::Own(store) => &**store,
-        }
+        self.own.as_deref().unwrap_or(self.given)
     }
 }
 
@@ -85,7 +82,7 @@ impl Held<'_> {
 #[expect(clippy::too_many_lines, reason = "one arm for each operation, and each is short")]
 pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> Result<Reply, CallError> {
     let mut input = Input::new(input)?;
-    let mut held = Held::Given(store);
+    let mut held = Held { given: store, own: None };
     let reply = match operation {
         "create_user" => {
             let display_name = input.opt_text("display_name")?;

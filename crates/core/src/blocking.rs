@@ -1,0 +1,369 @@
+//! [`Store`]: the operations as plain calls, for programs without a runtime.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use crate::backend::Immediate;
+use crate::decide::Caller;
+use crate::engine::Engine;
+use crate::error::{BackendError, BackendKind};
+use crate::event::Cause;
+use crate::rules::{Checked, Rules};
+use crate::store::{Inspect, TenancyStore};
+use crate::{
+    AcceptInvitation, AcceptedInvitation, AddMember, AdminRemove, ChangeRole, CheckAny, CheckOne, CheckedRow, CountMembers,
+    CreateInvitation, CreateInvitations, CreateOrg, CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation, DeleteTuple, Dump,
+    Error, Event, EventId, ExtendInvitation, Import, ImportCounts, Invitation, InvitationId, InvitedRow, ListAllChanges, ListChanges,
+    ListChildren, ListInvitations, ListInvitationsFor, ListMembers, ListMemberships, ListOrgs, ListTuplesForObject, ListTuplesForSubject,
+    Membership, MembershipId, OrgId, OrgPath, Organization, Page, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeInvitation,
+    RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, TransferOwnership,
+    TransferredOwnership, Tuple, TupleId, UpdateMembership, UpdateOrg, User, UserId,
+};
+
+/// A store whose operations are plain calls: each runs on the thread that calls it, to its end. It is to be had over backends that
+/// never suspend ([`Immediate`]): memory, a SQLite file that is opened for it, and the transactions of both.
+///
+/// In an async program such a call occupies its thread as long as the disk takes; use the async store there.
+///
+/// Every operation is the one of the same name of [`TenancyStore`], with the same errors.
+#[derive(Debug)]
+pub struct Store<B>(Engine<B>);
+
+impl<B> Clone for Store<B> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<B> AsRef<Engine<B>> for Store<B> {
+    fn as_ref(&self) -> &Engine<B> {
+        &self.0
+    }
+}
+
+impl<B: Immediate> From<Engine<B>> for Store<B> {
+    fn from(engine: Engine<B>) -> Self {
+        Self(engine)
+    }
+}
+
+/// The end of a future that does not suspend.
+fn ready<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        // A backend that suspends all the same breaks its promise.
+        Poll::Pending => Err(BackendError::new(BackendKind::Other, "the store did not answer at once, as this kind of store does").into()),
+    }
+}
+
+impl<B: Immediate> Store<B> {
+    /// Plain calls over this store.
+    pub const fn new(engine: Engine<B>) -> Self {
+        Self(engine)
+    }
+
+    /// The same store, as async code and generic code take it.
+    pub const fn engine(&self) -> &Engine<B> {
+        &self.0
+    }
+
+    /// The same store, on behalf of someone else.
+    #[must_use]
+    pub fn with_caller(&self, caller: Caller) -> Self {
+        Self(self.0.on_behalf_of(caller))
+    }
+
+    /// The same store, with commands that say this of themselves.
+    #[must_use]
+    pub fn with_cause(&self, cause: Cause) -> Self {
+        Self(self.0.because_of(cause))
+    }
+
+    /// The same store, whose checks follow these rules.
+    #[must_use]
+    pub fn with_rules(&self, rules: Arc<Rules>) -> Self {
+        Self(self.0.following(rules))
+    }
+
+    /// Creates a user's row. Spec: `users.md#create_user`.
+    pub fn create_user(&self, request: CreateUser) -> Result<CreatedUser, Error> {
+        ready(self.0.create_user(request))
+    }
+
+    /// The user's row. Spec: `users.md#get_user`.
+    pub fn get_user(&self, usr_id: UserId) -> Result<User, Error> {
+        ready(self.0.get_user(usr_id))
+    }
+
+    /// Those of these users that have a row, in order of id; at most 200 ids. Spec: `users.md#get_users`.
+    pub fn get_users(&self, usr_ids: &[UserId]) -> Result<Vec<User>, Error> {
+        ready(self.0.get_users(usr_ids))
+    }
+
+    /// Suspends a user, and reports the organizations left without an acting owner. Spec: `users.md#suspend_user`.
+    pub fn suspend_user(&self, request: SuspendUser) -> Result<SuspendedUser, Error> {
+        ready(self.0.suspend_user(request))
+    }
+
+    /// Makes a suspended user active again. Spec: `users.md#reinstate_user`.
+    pub fn reinstate_user(&self, request: ReinstateUser) -> Result<User, Error> {
+        ready(self.0.reinstate_user(request))
+    }
+
+    /// Ends a user's row. Spec: `users.md#revoke_user`.
+    pub fn revoke_user(&self, request: RevokeUser) -> Result<User, Error> {
+        ready(self.0.revoke_user(request))
+    }
+
+    /// Creates an organization with its creator as owner. Spec: `organizations.md#create_org`.
+    pub fn create_org(&self, request: CreateOrg) -> Result<CreatedOrg, Error> {
+        ready(self.0.create_org(request))
+    }
+
+    /// The organization. Spec: `organizations.md#get_org`.
+    pub fn get_org(&self, org_id: OrgId) -> Result<Organization, Error> {
+        ready(self.0.get_org(org_id))
+    }
+
+    /// The organization that holds a slug. Spec: `organizations.md#get_org_by_slug`.
+    pub fn get_org_by_slug(&self, slug: &str) -> Result<Organization, Error> {
+        ready(self.0.get_org_by_slug(slug))
+    }
+
+    /// Those of these organizations that exist, in order of id; at most 200 ids. Spec: `organizations.md#get_orgs`.
+    pub fn get_orgs(&self, org_ids: &[OrgId]) -> Result<Vec<Organization>, Error> {
+        ready(self.0.get_orgs(org_ids))
+    }
+
+    /// The organization and all above it. Spec: `organizations.md#get_org_path`.
+    pub fn get_org_path(&self, org_id: OrgId) -> Result<OrgPath, Error> {
+        ready(self.0.get_org_path(org_id))
+    }
+
+    /// The organizations right below one. Spec: `organizations.md#list_children`.
+    pub fn list_children(&self, request: ListChildren) -> Result<Page<Organization>, Error> {
+        ready(self.0.list_children(request))
+    }
+
+    /// Organizations across the whole store. Spec: `organizations.md#list_orgs`.
+    pub fn list_orgs(&self, request: ListOrgs) -> Result<Page<Organization>, Error> {
+        ready(self.0.list_orgs(request))
+    }
+
+    /// Changes an organization's fields. Spec: `organizations.md#update_org`.
+    pub fn update_org(&self, request: UpdateOrg) -> Result<Organization, Error> {
+        ready(self.0.update_org(request))
+    }
+
+    /// Pauses an organization. Spec: `organizations.md#suspend_org`.
+    pub fn suspend_org(&self, request: SuspendOrg) -> Result<Organization, Error> {
+        ready(self.0.suspend_org(request))
+    }
+
+    /// Makes a suspended organization active again. Spec: `organizations.md#reinstate_org`.
+    pub fn reinstate_org(&self, request: ReinstateOrg) -> Result<Organization, Error> {
+        ready(self.0.reinstate_org(request))
+    }
+
+    /// Ends an organization and all its memberships. Spec: `organizations.md#revoke_org`.
+    pub fn revoke_org(&self, request: RevokeOrg) -> Result<Organization, Error> {
+        ready(self.0.revoke_org(request))
+    }
+
+    /// Makes a user a member. Spec: `memberships.md#add_member`.
+    pub fn add_member(&self, request: AddMember) -> Result<Membership, Error> {
+        ready(self.0.add_member(request))
+    }
+
+    /// Gives a member another role. Spec: `memberships.md#change_role`.
+    pub fn change_role(&self, request: ChangeRole) -> Result<Membership, Error> {
+        ready(self.0.change_role(request))
+    }
+
+    /// Changes a membership's fields in place. Spec: `memberships.md#update_membership`.
+    pub fn update_membership(&self, request: UpdateMembership) -> Result<Membership, Error> {
+        ready(self.0.update_membership(request))
+    }
+
+    /// Pauses a membership. Spec: `memberships.md#suspend_membership`.
+    pub fn suspend_membership(&self, request: SuspendMembership) -> Result<Membership, Error> {
+        ready(self.0.suspend_membership(request))
+    }
+
+    /// Puts a suspended membership back in force. Spec: `memberships.md#reinstate_membership`.
+    pub fn reinstate_membership(&self, request: ReinstateMembership) -> Result<Membership, Error> {
+        ready(self.0.reinstate_membership(request))
+    }
+
+    /// Ends one's own membership. Spec: `memberships.md#self_leave`.
+    pub fn self_leave(&self, request: SelfLeave) -> Result<Membership, Error> {
+        ready(self.0.self_leave(request))
+    }
+
+    /// Ends another's membership. Spec: `memberships.md#admin_remove`.
+    pub fn admin_remove(&self, request: AdminRemove) -> Result<Membership, Error> {
+        ready(self.0.admin_remove(request))
+    }
+
+    /// Hands ownership over. Spec: `memberships.md#transfer_ownership`.
+    pub fn transfer_ownership(&self, request: TransferOwnership) -> Result<TransferredOwnership, Error> {
+        ready(self.0.transfer_ownership(request))
+    }
+
+    /// The membership. Spec: `memberships.md#get_membership`.
+    pub fn get_membership(&self, mem_id: MembershipId) -> Result<Membership, Error> {
+        ready(self.0.get_membership(mem_id))
+    }
+
+    /// The user's row in the organization that is not revoked. Spec: `memberships.md#get_membership_for`.
+    pub fn get_membership_for(&self, org_id: OrgId, usr_id: UserId) -> Result<Membership, Error> {
+        ready(self.0.get_membership_for(org_id, usr_id))
+    }
+
+    /// Those of these memberships that exist, in order of id; at most 200 ids. Spec: `memberships.md#get_memberships`.
+    pub fn get_memberships(&self, mem_ids: &[MembershipId]) -> Result<Vec<Membership>, Error> {
+        ready(self.0.get_memberships(mem_ids))
+    }
+
+    /// The chain of rows that replaced each other, oldest first. Spec: `memberships.md#membership_history`.
+    pub fn membership_history(&self, mem_id: MembershipId) -> Result<Page<Membership>, Error> {
+        ready(self.0.membership_history(mem_id))
+    }
+
+    /// The members of an organization. Spec: `memberships.md#list_members`.
+    pub fn list_members(&self, request: ListMembers) -> Result<Page<Membership>, Error> {
+        ready(self.0.list_members(request))
+    }
+
+    /// The memberships of a user. Spec: `memberships.md#list_memberships`.
+    pub fn list_memberships(&self, request: ListMemberships) -> Result<Page<Membership>, Error> {
+        ready(self.0.list_memberships(request))
+    }
+
+    /// How many members an organization has. Spec: `memberships.md#count_members`.
+    pub fn count_members(&self, request: CountMembers) -> Result<u64, Error> {
+        ready(self.0.count_members(request))
+    }
+
+    /// Invites someone. Spec: `invitations.md#create_invitation`.
+    pub fn create_invitation(&self, request: CreateInvitation) -> Result<Invitation, Error> {
+        ready(self.0.create_invitation(request))
+    }
+
+    /// Invites several people; one outcome for each row, in their order. Spec: `invitations.md#create_invitations`.
+    pub fn create_invitations(&self, request: CreateInvitations) -> Result<Vec<InvitedRow>, Error> {
+        ready(self.0.create_invitations(request))
+    }
+
+    /// An invitation. Spec: `invitations.md#get_invitation`.
+    pub fn get_invitation(&self, inv_id: InvitationId) -> Result<Invitation, Error> {
+        ready(self.0.get_invitation(inv_id))
+    }
+
+    /// The invitations of an organization. Spec: `invitations.md#list_invitations`.
+    pub fn list_invitations(&self, request: ListInvitations) -> Result<Page<Invitation>, Error> {
+        ready(self.0.list_invitations(request))
+    }
+
+    /// The invitations for an identifier. Spec: `invitations.md#list_invitations_for`.
+    pub fn list_invitations_for(&self, request: ListInvitationsFor) -> Result<Page<Invitation>, Error> {
+        ready(self.0.list_invitations_for(request))
+    }
+
+    /// Makes a membership of an invitation. Spec: `invitations.md#accept_invitation`.
+    pub fn accept_invitation(&self, request: AcceptInvitation) -> Result<AcceptedInvitation, Error> {
+        ready(self.0.accept_invitation(request))
+    }
+
+    /// Says no to an invitation. Spec: `invitations.md#decline_invitation`.
+    pub fn decline_invitation(&self, request: DeclineInvitation) -> Result<Invitation, Error> {
+        ready(self.0.decline_invitation(request))
+    }
+
+    /// Takes an invitation back. Spec: `invitations.md#revoke_invitation`.
+    pub fn revoke_invitation(&self, request: RevokeInvitation) -> Result<Invitation, Error> {
+        ready(self.0.revoke_invitation(request))
+    }
+
+    /// Gives an invitation another end. Spec: `invitations.md#extend_invitation`.
+    pub fn extend_invitation(&self, request: ExtendInvitation) -> Result<Invitation, Error> {
+        ready(self.0.extend_invitation(request))
+    }
+
+    /// Clears away what has expired; no answer depends on it. Spec: `invitations.md#sweep`.
+    pub fn sweep(&self, request: Sweep) -> Result<Swept, Error> {
+        ready(self.0.sweep(request))
+    }
+
+    /// Stores a tuple. Spec: `tuples.md#create_tuple`.
+    pub fn create_tuple(&self, request: CreateTuple) -> Result<Tuple, Error> {
+        ready(self.0.create_tuple(request))
+    }
+
+    /// Takes a stored tuple away; answers it as it was. Spec: `tuples.md#delete_tuple`.
+    pub fn delete_tuple(&self, request: DeleteTuple) -> Result<Tuple, Error> {
+        ready(self.0.delete_tuple(request))
+    }
+
+    /// A tuple that counts, stored or derived. Spec: `tuples.md#get_tuple`.
+    pub fn get_tuple(&self, tup_id: TupleId) -> Result<Tuple, Error> {
+        ready(self.0.get_tuple(tup_id))
+    }
+
+    /// The tuples of a subject. Spec: `tuples.md#list_tuples_for_subject`.
+    pub fn list_tuples_for_subject(&self, request: ListTuplesForSubject) -> Result<Page<Tuple>, Error> {
+        ready(self.0.list_tuples_for_subject(request))
+    }
+
+    /// The tuples on an object. Spec: `tuples.md#list_tuples_for_object`.
+    pub fn list_tuples_for_object(&self, request: ListTuplesForObject) -> Result<Page<Tuple>, Error> {
+        ready(self.0.list_tuples_for_object(request))
+    }
+
+    /// Whether a subject stands in a relation to an object, by a tuple or by the rules. Spec: `tuples.md#check`.
+    pub fn check(&self, request: CheckOne) -> Result<Checked, Error> {
+        ready(self.0.check(request))
+    }
+
+    /// The same for the first of some relations that holds. Spec: `tuples.md#check_any`.
+    pub fn check_any(&self, request: CheckAny) -> Result<Checked, Error> {
+        ready(self.0.check_any(request))
+    }
+
+    /// Up to 200 checks, as of one moment; one outcome for each, in their order. Spec: `tuples.md#check_many`.
+    pub fn check_many(&self, requests: Vec<CheckOne>) -> Result<Vec<CheckedRow>, Error> {
+        ready(self.0.check_many(requests))
+    }
+
+    /// The events of the whole store. Spec: `events.md#changes_all`.
+    pub fn changes_all(&self, request: ListAllChanges) -> Result<Page<Event>, Error> {
+        ready(self.0.changes_all(request))
+    }
+
+    /// An organization's events, oldest first; the cursor is the last revision as text. Spec: `events.md#changes`.
+    pub fn changes(&self, request: ListChanges) -> Result<Page<Event>, Error> {
+        ready(self.0.changes(request))
+    }
+
+    /// The event with this id, if it was written: what tells, after `backend.unknown_outcome`, that the command took place.
+    /// That it is not there is no proof of the contrary while the server may still have the write in hand: ask again before
+    /// repeating the command. Spec: `errors.md`.
+    pub fn outcome(&self, event_id: EventId) -> Result<Option<Event>, Error> {
+        ready(self.0.outcome(event_id))
+    }
+
+    /// Brings rows in, all or none. Spec: `import.md#import`.
+    pub fn import(&self, request: Import) -> Result<ImportCounts, Error> {
+        ready(self.0.import(request))
+    }
+
+    /// Every row: for comparing stores, not for applications.
+    ///
+    /// # Errors
+    /// `backend.*`.
+    pub fn dump(&self) -> Result<Dump, Error> {
+        ready(self.0.dump())
+    }
+}
