@@ -109,6 +109,12 @@ fn rows(dump: &Dump) -> BTreeMap<String, Value> {
     for mem in &dump.memberships {
         rows.insert(format!("membership {}", mem.id), wire(mem));
     }
+    for inv in &dump.invitations {
+        rows.insert(format!("invitation {}", inv.id), json!({"row": wire(inv), "judged": inv.judged}));
+    }
+    for tuple in &dump.tuples {
+        rows.insert(format!("tuple {}", tuple.id), wire(tuple));
+    }
     for event in &dump.events {
         rows.insert(format!("event {}", event.id), wire(event));
     }

@@ -34,6 +34,7 @@
 mod compare;
 mod expect;
 mod fixture;
+pub mod fuzz;
 pub mod guard;
 mod ops;
 mod reference;

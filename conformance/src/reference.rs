@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tenantry_core::doctor::Repair;
 use tenantry_core::{
     Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Inquiry, Invitation, InvitationQuery, Job, Membership,
     MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Sources, Standing, State, Tuple, TupleQuery, User, UserId,
@@ -70,5 +71,9 @@ impl Backend for Reference {
 
     async fn dump(&self) -> Result<Dump, BackendError> {
         Ok(self.state().dump())
+    }
+
+    async fn repair(&self, repairs: Vec<Repair>) -> Result<bool, BackendError> {
+        Ok(self.state().repair(&repairs))
     }
 }

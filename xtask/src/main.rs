@@ -5,12 +5,15 @@
 //! a real Postgres to test against ([`postgres`]).
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the person who runs it")]
 
+mod bench;
 mod ci;
 mod conformance;
 mod fixtures;
+mod fuzz;
 mod lines;
 mod phases;
 mod postgres;
+mod prove;
 mod run;
 mod test;
 mod tidy;
@@ -40,6 +43,12 @@ enum Task {
     Tidy,
     /// Do everything that must pass before a change is merged; .ci/run does just this
     Ci,
+    /// Compare the stores with hand-written statements, and see how they grow
+    Bench(bench::Args),
+    /// Race the stores, compare them with a model and break what they stand on, in full size
+    Prove(prove::Args),
+    /// Drive the fuzz harnesses by libFuzzer, where there is a nightly toolchain
+    Fuzz(fuzz::Args),
     /// Count lines of code per crate, and file by file for the stores
     Lines,
 }
@@ -52,6 +61,9 @@ fn main() -> ExitCode {
         Task::Fixtures(args) => fixtures::run(args),
         Task::Tidy => tidy::run(),
         Task::Ci => ci::run(),
+        Task::Bench(args) => bench::run(args),
+        Task::Prove(args) => prove::run(args),
+        Task::Fuzz(args) => fuzz::run(args),
         Task::Lines => lines::run(),
     });
     match done {

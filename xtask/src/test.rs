@@ -9,6 +9,9 @@ use crate::{conformance, fixtures, run, workspace};
 /// Every phase builds the same packages with the same features, so that one build serves them all.
 pub(crate) const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
 
+/// What is tested: all but the benches, which take long to build and are no tests.
+const TESTED: [&str; 4] = ["--workspace", "--all-features", "--exclude", "tenantry-bench"];
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The store that the conformance fixtures run against
@@ -59,7 +62,7 @@ fn tests(server: &Server, filters: &[String], profile: Profile) -> Result<()> {
         }
     }
     // Not `--all-targets`: that makes test harnesses of the examples, and some tests run an example as the program that it is.
-    command.args(EVERYTHING);
+    command.args(TESTED);
     if !filters.is_empty() {
         command.arg("--").args(filters);
     }
@@ -68,6 +71,6 @@ fn tests(server: &Server, filters: &[String], profile: Profile) -> Result<()> {
 
 fn doctests(server: &Server) -> Result<()> {
     let mut command = run::cargo();
-    command.args(["test", "--doc"]).args(EVERYTHING);
+    command.args(["test", "--doc"]).args(TESTED);
     run::run(command.env(postgres::VARIABLE, server.url()).current_dir(workspace::root()))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tenantry::doctor::Repair;
 use tenantry::source::{Clock, ManualClock};
 use tenantry::{Actor, Caller, Cause, DomainError, Dump, Error, Sources, TenancyStore, Timestamp, UserId};
 
@@ -72,6 +73,17 @@ impl Turn {
             return Err(DomainError::Forbidden.into());
         }
         self.whole.dump().await
+    }
+
+    /// Mends rows; false where one of them is not as it is expected to be any more.
+    ///
+    /// # Errors
+    /// `forbidden` for a guarded caller.
+    pub(crate) async fn repair(&self, repairs: Vec<Repair>) -> Result<bool, Error> {
+        if self.guarded.is_some() {
+            return Err(DomainError::Forbidden.into());
+        }
+        self.whole.repair(repairs).await
     }
 }
 

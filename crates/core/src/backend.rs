@@ -4,8 +4,9 @@ use std::fmt;
 use std::future::Future;
 
 use crate::change::Plan;
+use crate::doctor::Repair;
 use crate::entity::{Invitation, Membership, Organization, User};
-use crate::error::{BackendError, Error};
+use crate::error::{BackendError, BackendKind, Error};
 use crate::event::Event;
 use crate::id::{OrgId, UserId};
 use crate::load::{Load, LoadSpec, Snapshot, Standing};
@@ -90,6 +91,15 @@ pub trait Backend: fmt::Debug + Send + Sync {
 
     /// Every row, behind every write that was answered before.
     fn dump(&self) -> impl Future<Output = Result<Dump, BackendError>> + Send;
+
+    /// Mends rows that follow from others, all of them or none, as one commit and under the locks under which commands write. False,
+    /// and nothing is written, when a row is not as a repair expects it. What a repair means is defined by [`crate::State::repair`].
+    ///
+    /// A store that keeps nothing twice has nothing to mend, and need not implement it.
+    fn repair(&self, repairs: Vec<Repair>) -> impl Future<Output = Result<bool, BackendError>> + Send {
+        let message = "rows cannot be mended here; a store that can do it does so outside of a transaction of its caller";
+        async move { if repairs.is_empty() { Ok(true) } else { Err(BackendError::new(BackendKind::Other, message)) } }
+    }
 }
 
 /// A backend whose futures never suspend: each is ready when it is polled first, on the thread that polls it. Over such a one there

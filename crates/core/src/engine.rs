@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::backend::{Backend, Inquiry, Job};
+use crate::backend::{Backend, Job};
 use crate::change::Plan;
+use crate::checking::{Checking, Single};
 use crate::decide::guard::{self, Acting};
 use crate::decide::{
     AcceptInvitation, AcceptedInvitation, AddMember, AdminRemove, Caller, ChangeRole, Command, CreateInvitation, CreateInvitations,
@@ -15,6 +16,7 @@ use crate::decide::{
     SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, TransferOwnership, TransferredOwnership, UpdateMembership,
     UpdateOrg,
 };
+use crate::doctor::Repair;
 use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, Organization, User, is_live};
 use crate::error::{BackendError, BackendKind, DomainError, Error};
 use crate::event::{Actor, Cause, Event};
@@ -22,11 +24,10 @@ use crate::id::{EventId, Id, IdType, InvitationId, MembershipId, OrgId, TupleId,
 use crate::load::{Load, LoadSpec, Snapshot};
 use crate::page::{ListKey, Page, PageRequest};
 use crate::query::{
-    Answer, EventQuery, InvitationFilter, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery, Question, TupleQuery, WhichTuples,
-    Window,
+    EventQuery, InvitationFilter, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery, TupleQuery, WhichTuples, Window,
 };
 use crate::role::Role;
-use crate::rules::{Checked, Evaluation, Rules, Step};
+use crate::rules::{Checked, Evaluation, Rules};
 use crate::source::Sources;
 use crate::state::Dump;
 use crate::store::{
@@ -195,22 +196,22 @@ impl<B: Backend> Engine<B> {
     }
 
     async fn evaluate(&self, evaluations: Vec<Evaluation>) -> Result<Vec<Result<Checked, DomainError>>, Error> {
-        let checking = Checking {
-            at: self.now(),
-            is_single: evaluations.iter().all(Evaluation::is_direct),
-            evaluations: evaluations.into_iter().map(|evaluation| (evaluation, None)).collect(),
-            known: HashMap::new(),
-            asked: Vec::new(),
-        };
-        let done = self.backend.inquire(checking).await?;
+        let done = self.backend.inquire(Checking::new(self.now(), evaluations)).await?;
         let unanswered = || BackendError::new(BackendKind::Other, "the store answered fewer questions than it was asked");
-        done.evaluations.into_iter().map(|(_, outcome)| outcome.ok_or_else(|| unanswered().into())).collect()
+        done.outcomes().map(|outcome| outcome.ok_or_else(|| unanswered().into())).collect()
     }
 
     async fn first(&self, evaluation: Evaluation) -> Result<Checked, Error> {
         let outcome = self.evaluate(vec![evaluation]).await?.into_iter().next();
         let unanswered = || BackendError::new(BackendKind::Other, "the store did not answer");
         Ok(outcome.ok_or_else(unanswered)??)
+    }
+
+    /// What no rule is concerned with: one question, and its answer is the outcome.
+    async fn direct(&self, key: TupleKey) -> Result<Checked, Error> {
+        let done = self.backend.inquire(Single::new(self.now(), key)).await?;
+        let unanswered = || BackendError::new(BackendKind::Other, "the store did not answer");
+        Ok(done.outcome().ok_or_else(unanswered)?)
     }
 
     fn evaluation(&self, key: TupleKey) -> Evaluation {
@@ -272,50 +273,6 @@ impl<B: Backend> Engine<B> {
         self.acting(mem.as_ref().map(|mem| mem.org_id), IdType::Membership).await?;
         let mem = mem.ok_or(DomainError::NotFound(IdType::Membership))?;
         Ok(mem.seen_at(self.now()))
-    }
-}
-
-/// Checks on their way through a store.
-struct Checking {
-    at: Timestamp,
-    is_single: bool,
-    evaluations: Vec<(Evaluation, Option<Result<Checked, DomainError>>)>,
-    known: HashMap<Question, Answer>,
-    asked: Vec<Question>,
-}
-
-impl Inquiry for Checking {
-    fn at(&self) -> Timestamp {
-        self.at
-    }
-
-    fn is_single(&self) -> bool {
-        self.is_single
-    }
-
-    fn restart(&mut self) {
-        self.known.clear();
-        for (_, outcome) in &mut self.evaluations {
-            *outcome = None;
-        }
-    }
-
-    fn questions(&mut self) -> Vec<Question> {
-        let mut asked = Vec::new();
-        for (evaluation, outcome) in self.evaluations.iter_mut().filter(|(_, outcome)| outcome.is_none()) {
-            match evaluation.step(&self.known) {
-                Step::Done(done) => *outcome = Some(done),
-                Step::Ask(questions) => asked.extend(questions),
-            }
-        }
-        asked.sort();
-        asked.dedup();
-        self.asked.clone_from(&asked);
-        asked
-    }
-
-    fn answer(&mut self, answers: Vec<Answer>) {
-        self.known.extend(self.asked.drain(..).zip(answers));
     }
 }
 
@@ -726,8 +683,14 @@ impl<B: Backend> TenancyStore for Engine<B> {
     async fn check(&self, request: CheckOne) -> Result<Checked, Error> {
         let key = request.key()?;
         let of = self.may_ask(key.subject, Some(key.object))?;
-        let checked = self.first(self.evaluation(key)).await;
-        self.managing_all(of.into_iter().collect()).await?;
+        let checked = if self.rules.nodes(key.object.kind, &key.relation).is_none() {
+            self.direct(key).await
+        } else {
+            self.first(self.evaluation(key)).await
+        };
+        if let Some(of) = of {
+            self.managing_all(vec![of]).await?;
+        }
         checked
     }
 
@@ -786,5 +749,9 @@ impl<B: Backend> TenancyStore for Engine<B> {
 impl<B: Backend> Inspect for Engine<B> {
     async fn dump(&self) -> Result<Dump, Error> {
         Ok(self.backend.dump().await?)
+    }
+
+    async fn repair(&self, repairs: Vec<Repair>) -> Result<bool, Error> {
+        Ok(self.backend.repair(repairs).await?)
     }
 }

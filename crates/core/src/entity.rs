@@ -183,13 +183,20 @@ pub struct Membership {
     pub updated_at: Timestamp,
 }
 
+impl MembershipStatus {
+    /// What a stored status is at a moment, with this end.
+    pub(crate) fn at(self, expires_at: Option<Timestamp>, now: Timestamp) -> Self {
+        match self {
+            Self::Active if expires_at.is_some_and(|end| now >= end) => Self::Expired,
+            status => status,
+        }
+    }
+}
+
 impl Membership {
     /// The status at a moment: an active row whose `expires_at` has come is expired.
     pub fn status_at(&self, now: Timestamp) -> MembershipStatus {
-        match self.status {
-            MembershipStatus::Active if self.expires_at.is_some_and(|end| now >= end) => MembershipStatus::Expired,
-            status => status,
-        }
+        self.status.at(self.expires_at, now)
     }
 
     /// The row as a reader sees it at a moment.

@@ -1,8 +1,9 @@
 //! Audit events: one or more per successful command, in the same commit (spec/events.md).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::{AnyId, EventId, OrgId};
 use crate::json::Value;
@@ -144,15 +145,15 @@ event_types! {
 }
 
 impl Serialize for EventType {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
 }
 
 /// Some fields of what changed, by name.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Fields(BTreeMap<String, Value>);
+// In order of name. Our own names take no memory; those of a stored event do.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Fields(Vec<(Cow<'static, str>, Value)>);
 
 impl Fields {
     /// No fields.
@@ -160,16 +161,23 @@ impl Fields {
         Self::default()
     }
 
-    /// With one more.
+    /// With one more, or with another value for it.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.0.insert(name.to_owned(), value.into());
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        match self.place(name) {
+            Ok(place) => {
+                if let Some((_, there)) = self.0.get_mut(place) {
+                    *there = value.into();
+                }
+            }
+            Err(place) => self.0.insert(place, (Cow::Borrowed(name), value.into())),
+        }
         self
     }
 
     /// With one more, if there is a value.
     #[must_use]
-    pub fn with_some(self, name: &str, value: Option<impl Into<Value>>) -> Self {
+    pub fn with_some(self, name: &'static str, value: Option<impl Into<Value>>) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,
@@ -178,7 +186,24 @@ impl Fields {
 
     /// The value of a field.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        self.0.get(self.place(name).ok()?).map(|(_, value)| value)
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(there, _)| (**there).cmp(name))
+    }
+}
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (&**name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = BTreeMap::<String, Value>::deserialize(deserializer)?;
+        Ok(Self(fields.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect()))
     }
 }
 

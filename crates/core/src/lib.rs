@@ -9,7 +9,9 @@
 mod backend;
 pub mod blocking;
 mod change;
+mod checking;
 mod decide;
+pub mod doctor;
 mod engine;
 mod entity;
 mod error;

@@ -14,6 +14,7 @@ use crate::decide::{
     ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg,
     SuspendUser, SuspendedUser, Sweep, Swept, TransferOwnership, TransferredOwnership, UpdateMembership, UpdateOrg,
 };
+use crate::doctor::Repair;
 use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, OrgStatus, Organization, User};
 use crate::error::{DomainError, Error};
 use crate::event::{Cause, Event};
@@ -340,37 +341,23 @@ impl ListTuplesForObject {
 
 /// Asks whether a subject stands in a relation to an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CheckOne {
-    /// The subject's type: 2 to 6 of `a-z`.
-    pub subject_type: String,
-    /// The subject's id: a UUID, or a wire id of the type.
-    pub subject_id: String,
-    /// The relation: 2 to 32 of `a-z` and `_`.
-    pub relation: String,
-    /// The object's type.
-    pub object_type: String,
-    /// The object's id.
-    pub object_id: String,
-}
+pub struct CheckOne(Result<TupleKey, DomainError>);
 
 impl CheckOne {
-    /// This subject, relation and object.
+    /// This subject, relation and object, as texts: a type is 2 to 6 of `a-z`, an id a UUID or a wire id of the type, a relation 2 to
+    /// 32 of `a-z` and `_`. What is wrong with them the check says.
     pub fn new(subject: (&str, &str), relation: &str, object: (&str, &str)) -> Self {
-        Self {
-            subject_type: subject.0.to_owned(),
-            subject_id: subject.1.to_owned(),
-            relation: relation.to_owned(),
-            object_type: object.0.to_owned(),
-            object_id: object.1.to_owned(),
-        }
+        Self(tuple_key(subject.0, subject.1, relation, object.0, object.1))
     }
-}
 
-impl CheckOne {
+    /// The same, of parts that have been read already.
+    pub const fn of(key: TupleKey) -> Self {
+        Self(Ok(key))
+    }
+
     /// The forms of the five fields.
     pub(crate) fn key(&self) -> Result<TupleKey, DomainError> {
-        tuple_key(&self.subject_type, &self.subject_id, &self.relation, &self.object_type, &self.object_id)
+        self.0.clone()
     }
 }
 
@@ -653,4 +640,11 @@ pub trait Inspect: Send + Sync {
     /// # Errors
     /// `backend.*`.
     async fn dump(&self) -> Result<Dump, Error>;
+
+    /// Mends rows that follow from others, as [`crate::doctor::repairs`] names them, all of them or none. False, and nothing is written,
+    /// when a row is not any more as a repair expects it: examine the rows again.
+    ///
+    /// # Errors
+    /// `backend.*`.
+    async fn repair(&self, repairs: Vec<Repair>) -> Result<bool, Error>;
 }

@@ -55,7 +55,8 @@ impl EntityRef {
     pub fn parse(kind: ObjectType, text: &str) -> Option<Self> {
         let id = match text.split_once('_') {
             Some((prefix, hex)) => {
-                let lowercase = hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+                // That they are hexadecimal digits is seen when they are read.
+                let lowercase = hex.len() == 32 && !hex.bytes().fold(false, |any, b| any | b.is_ascii_uppercase());
                 let uuid = if lowercase && prefix == kind.as_str() { Uuid::try_parse(hex).ok()? } else { return None };
                 if (1..=8).contains(&uuid.get_version_num()) { uuid } else { return None }
             }

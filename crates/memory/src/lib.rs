@@ -13,6 +13,7 @@ mod transaction;
 
 use std::sync::{PoisonError, RwLock};
 
+use tenantry_core::doctor::Repair;
 use tenantry_core::nesting::Nesting;
 use tenantry_core::{
     Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Immediate, Inquiry, Invitation, InvitationQuery, Job, Membership,
@@ -52,6 +53,11 @@ impl Memory {
         self.nesting.check()?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         perform(&mut state, &mut UndoLog::default(), job)
+    }
+
+    fn mend(&self, repairs: &[Repair]) -> Result<bool, BackendError> {
+        self.nesting.check()?;
+        Ok(self.state.write().unwrap_or_else(PoisonError::into_inner).repair(repairs))
     }
 }
 
@@ -110,6 +116,10 @@ macro_rules! backend {
 
             async fn dump(&self) -> Result<Dump, BackendError> {
                 self.read(State::dump)
+            }
+
+            async fn repair(&self, repairs: Vec<Repair>) -> Result<bool, BackendError> {
+                self.mend(&repairs)
             }
         }
 

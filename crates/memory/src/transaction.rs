@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError, RwLockWriteGuard};
 
+use tenantry_core::doctor::Repair;
 use tenantry_core::{BackendError, Error, Job, State, TenancyStore, UndoLog, blocking};
 
 use crate::{MemoryStore, perform};
@@ -50,6 +51,13 @@ impl Lent<'_> {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         let Inside { state, log } = &mut *inside;
         perform(state, log, job)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as the store itself, which may refuse")]
+    pub(crate) fn mend(&self, repairs: &[Repair]) -> Result<bool, BackendError> {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inside { state, log } = &mut *inside;
+        Ok(state.repair_logged(repairs, log))
     }
 }
 

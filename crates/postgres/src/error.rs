@@ -78,7 +78,8 @@ fn from_sqlstate(code: &str) -> BackendError {
         "42P01" | "42883" | "42703" | "3F000" => {
             (BackendKind::Schema, "a table or function is missing: run the migrations, `tenantry migrate run`")
         }
-        "25P02" => (
+        // The latter is what a savepoint of the driver comes to whose release was dropped.
+        "25P02" | "3B001" => (
             BackendKind::RolledBack,
             "an earlier statement of the transaction failed, and the database takes no further one: roll the transaction back and run it again",
         ),

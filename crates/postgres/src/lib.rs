@@ -29,6 +29,7 @@ mod load;
 mod lost;
 mod migrations;
 mod options;
+mod repair;
 mod statements;
 
 use std::fmt;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::PgPool;
+use tenantry_core::doctor::Repair;
 use tenantry_core::{
     Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Inquiry, Invitation, InvitationQuery, Job, Membership, MembershipFilter,
     MembershipQuery, OrgId, OrgQuery, Organization, Standing, Tuple, TupleQuery, User, UserId,
@@ -216,5 +218,9 @@ impl Backend for Postgres {
 
     async fn dump(&self) -> Result<Dump, BackendError> {
         read!(self, Some("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"), conn => list::dump(&self.statements, conn))
+    }
+
+    async fn repair(&self, repairs: Vec<Repair>) -> Result<bool, BackendError> {
+        repair::repair(self, &repairs).await
     }
 }

@@ -651,6 +651,18 @@ statements! {
          SELECT e.id, NULL, NULL, e.type, e.actor_type, e.actor_id, e.at, e.subject_ids, e.data, e.request_id, e.reason FROM {{s}}store_event e ORDER BY id",
         columns(EVENT, "e"),
     );
+
+    /// `$1` organization, `$2` the ancestors that it has, `$3` those that it gets.
+    mend_ancestors = "UPDATE {s}organization SET ancestors = $3 WHERE id = $1 AND ancestors = $2";
+    /// `$1` organization, `$2` the revision that it has, `$3` the number of its events.
+    mend_revision = "UPDATE {s}organization SET revision = $3 WHERE id = $1 AND revision = $2 \
+        AND $3 = (SELECT count(*) FROM {s}event e WHERE e.org_id = $1)";
+    /// `$1` slug, `$2` who holds it.
+    mend_stale_slug = "DELETE FROM {s}organization_slug WHERE slug = $1 AND org_id = $2 \
+        AND NOT EXISTS (SELECT FROM {s}organization o WHERE o.id = $2 AND o.slug = $1 AND o.status <> 'revoked')";
+    /// `$1` slug, `$2` whose it is. The organization's row is taken first: by an update, so that whoever waits for it sees what changed.
+    mend_missing_slug = "WITH owner AS (UPDATE {s}organization SET revision = revision WHERE id = $2 AND slug = $1 AND status <> 'revoked' \
+        RETURNING id) INSERT INTO {s}organization_slug (slug, org_id) SELECT $1, id FROM owner ON CONFLICT DO NOTHING";
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ mod load;
 mod migrations;
 mod open;
 mod readers;
+mod repair;
 #[cfg(test)]
 mod samples;
 mod session;
@@ -48,6 +49,7 @@ use std::sync::{Arc, Mutex, mpsc as std_mpsc};
 use std::thread;
 use std::time::Duration;
 
+use tenantry_core::doctor::Repair;
 use tenantry_core::nesting::Nesting;
 use tenantry_core::{
     Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Immediate, Inquiry, Invitation, InvitationQuery, Job,
@@ -210,6 +212,10 @@ macro_rules! backend {
 
             async fn dump(&self) -> Result<Dump, BackendError> {
                 self.read_behind_writes(list::dump).await
+            }
+
+            async fn repair(&self, repairs: Vec<Repair>) -> Result<bool, BackendError> {
+                self.read_behind_writes(move |db| repair::repair(db, &repairs)).await
             }
         }
     };

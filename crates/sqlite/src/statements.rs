@@ -233,6 +233,19 @@ statements! {
         AND NOT EXISTS (SELECT 1 FROM {s}store_event o WHERE o.id = ?1)";
     insert_store_event = "INSERT INTO {s}store_event ({event}, position) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, {next} \
         WHERE NOT EXISTS (SELECT 1 FROM {s}event e WHERE e.id = ?1)";
+
+    /// `?1` organization, `?2` the ancestors that it has, `?3` those that it gets.
+    mend_ancestors = "UPDATE {s}organization SET ancestors = ?3 WHERE id = ?1 AND ancestors = ?2";
+    /// `?1` organization, `?2` the revision that it has, `?3` the number of its events.
+    mend_revision = "UPDATE {s}organization SET revision = ?3 WHERE id = ?1 AND revision = ?2 \
+        AND ?3 = (SELECT count(*) FROM {s}event e WHERE e.org_id = ?1)";
+    /// `?1` slug, `?2` who holds it.
+    mend_stale_slug = "DELETE FROM {s}organization_slug WHERE slug = ?1 AND org_id = ?2 \
+        AND NOT EXISTS (SELECT 1 FROM {s}organization o WHERE o.id = ?2 AND o.slug = ?1 AND o.status <> 'revoked')";
+    /// `?1` slug, `?2` whose it is.
+    mend_missing_slug = "INSERT INTO {s}organization_slug (slug, org_id) SELECT ?1, ?2 \
+        WHERE EXISTS (SELECT 1 FROM {s}organization o WHERE o.id = ?2 AND o.slug = ?1 AND o.status <> 'revoked') \
+        AND NOT EXISTS (SELECT 1 FROM {s}organization_slug h WHERE h.slug = ?1)";
 }
 
 #[cfg(test)]

@@ -586,7 +586,9 @@ async fn wander(store: &(impl TenancyStore + Inspect), clock: &ManualClock, seed
                 }
                 tups.extend(step!(create_tuple(request)).map(|tuple| tuple.id));
             }
-            _ => drop(step!(delete_tuple(DeleteTuple::new(tup)))),
+            _ => {
+                step!(delete_tuple(DeleteTuple::new(tup)));
+            }
         }
     }
     told.0.extend(reads(store).await.0);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jsonl_store::JsonlStore;
 use tenantry_conformance::testing::{Moment, count_polls, drop_after};
 use tenantry_conformance::{Case, Fresh, FreshError, Mode, Outcome, Report, Suite, TestStore, async_trait, own_fixtures};
+use tenantry_core::doctor::Repair;
 use tenantry_core::{BackendError, BackendKind, CreateUser, Dump, Error, Inspect, Sources};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -46,6 +47,10 @@ impl Inspect for OnDisk {
         }
         let message = format!("the file holds something else than the store\n here: {here:?}\nthere: {there:?}");
         Err(BackendError::new(BackendKind::Other, message).into())
+    }
+
+    async fn repair(&self, repairs: Vec<Repair>) -> Result<bool, Error> {
+        self.store.repair(repairs).await
     }
 }
 

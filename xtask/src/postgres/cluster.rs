@@ -23,6 +23,32 @@ const SOCKET_PORT: u16 = 5432;
 /// Long enough for a busy machine, short enough for somebody who waits.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// What the server does for its data.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Promises {
+    /// Nothing in it outlives the run, so nothing has to reach the disk.
+    None,
+    /// A commit is on the disk when it is answered, as with a server that somebody relies on.
+    Kept,
+}
+
+impl Promises {
+    fn settings(self) -> &'static [&'static str] {
+        match self {
+            Self::None => &["fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=64MB"],
+            // Large enough that neither reads of the larger stores nor checkpoints come between two figures.
+            Self::Kept => &[
+                "fsync=on",
+                "synchronous_commit=on",
+                "full_page_writes=on",
+                "shared_buffers=2GB",
+                "max_wal_size=8GB",
+                "checkpoint_timeout=1h",
+            ],
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Cluster {
     url: String,
@@ -33,13 +59,13 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) fn start(binaries: &Binaries) -> Result<Self> {
+    pub(super) fn start(binaries: &Binaries, promises: Promises) -> Result<Self> {
         let folder = Folder::create()?;
         folder.sweep_leftovers(binaries);
         init(binaries, &folder)?;
         let port = if cfg!(unix) { SOCKET_PORT } else { free_port()? };
         let url = if cfg!(unix) { url::socket(folder.path(), USER, port) } else { url::tcp(USER, port) };
-        let server = spawn(binaries, &folder, port)?;
+        let server = spawn(binaries, &folder, port, promises)?;
         let mut cluster = Self { url, server, binaries: binaries.clone(), folder };
         cluster.wait_until_ready()?;
         Ok(cluster)
@@ -103,7 +129,7 @@ fn init(binaries: &Binaries, folder: &Folder) -> Result<()> {
     Ok(())
 }
 
-fn spawn(binaries: &Binaries, folder: &Folder, port: u16) -> Result<Child> {
+fn spawn(binaries: &Binaries, folder: &Folder, port: u16, promises: Promises) -> Result<Child> {
     let log = File::create(folder.path().join(LOG)).context("cannot make the log of Postgres")?;
     let errors = log.try_clone().context("cannot share the log of Postgres")?;
     let mut server = binaries.command("postgres", folder.account(), folder.path());
@@ -113,12 +139,10 @@ fn spawn(binaries: &Binaries, folder: &Folder, port: u16) -> Result<Child> {
     } else {
         server.args(["-c", "listen_addresses=127.0.0.1"]);
     }
-    // Nothing in it outlives the run, so nothing has to reach the disk.
-    // Autovacuum would add its own transactions to those that a test counts.
-    for setting in ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off"] {
+    // Autovacuum would add its own transactions to those that a test counts, and its own work to what a bench measures.
+    for setting in promises.settings().iter().chain(&["autovacuum=off", "max_connections=200"]) {
         server.args(["-c", setting]);
     }
-    server.args(["-c", "max_connections=200", "-c", "shared_buffers=64MB"]);
     own_group(&mut server);
     server.stdout(log).stderr(errors).spawn().context("cannot start Postgres")
 }

@@ -13,7 +13,7 @@ use std::env;
 use anyhow::{Context, Result};
 
 use self::binaries::Binaries;
-use self::cluster::Cluster;
+use self::cluster::{Cluster, Promises};
 
 /// Where the tests look for the server.
 pub(crate) const VARIABLE: &str = "TENANTRY_TEST_POSTGRES_URL";
@@ -27,8 +27,17 @@ pub(crate) enum Server {
 
 impl Server {
     pub(crate) fn find_or_start() -> Result<Self> {
-        if let Some(url) = env::var(VARIABLE).ok().filter(|url| !url.is_empty()) {
-            println!("using the Postgres that {VARIABLE} names");
+        Self::with(VARIABLE, Promises::None)
+    }
+
+    /// A server that flushes what it has promised to keep, for figures: that of the variable, or a cluster of our own.
+    pub(crate) fn durable(variable: &str) -> Result<Self> {
+        Self::with(variable, Promises::Kept)
+    }
+
+    fn with(variable: &str, promises: Promises) -> Result<Self> {
+        if let Some(url) = env::var(variable).ok().filter(|url| !url.is_empty()) {
+            println!("using the Postgres that {variable} names");
             return Ok(Self::Given(url));
         }
         let binaries = if let Some(binaries) = Binaries::find() {
@@ -37,7 +46,7 @@ impl Server {
             install::install()?;
             Binaries::find().context("postgresql is installed, but its initdb and pg_ctl are not to be found")?
         };
-        let cluster = Cluster::start(&binaries)?;
+        let cluster = Cluster::start(&binaries, promises)?;
         println!("started a throw-away Postgres from {}", binaries.folder().display());
         Ok(Self::Ours(Box::new(cluster)))
     }

@@ -4,7 +4,7 @@ use super::metadata::{Dependency, Kind, Package};
 use super::{Finding, Tree};
 
 /// What each member may be built from, of ours.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("tenantry-core", &[]),
     ("tenantry-memory", &["tenantry-core"]),
     ("tenantry-sqlite", &["tenantry-core"]),
@@ -12,6 +12,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("tenantry-conformance", &["tenantry-core"]),
     ("tenantry", &["tenantry-core", "tenantry-memory", "tenantry-sqlite", "tenantry-postgres"]),
     ("tenantry-cli", &["tenantry"]),
+    ("tenantry-bench", &["tenantry-core", "tenantry-memory", "tenantry-sqlite", "tenantry-postgres"]),
     // A store as anyone would write one; its tests hold it against the suite, as theirs would.
     ("jsonl-store", &["tenantry-core"]),
     ("xtask", &[]),

@@ -6,7 +6,7 @@ use tenantry::{EventId, MembershipId, MembershipStatus, OrgStatus, PageRequest, 
 
 use super::invite::{InviteCommand, SweepArgs};
 use super::parse::{self, OrgRef};
-use super::rows::{ChangesArgs, ExportArgs, ImportArgs};
+use super::rows::{ChangesArgs, DoctorArgs, ExportArgs, ImportArgs};
 use super::tuple::{CheckArgs, TupleCommand};
 
 /// The commands that read and change data.
@@ -68,6 +68,14 @@ pub(crate) enum DataCommand {
     /// Stores the end of invitations that have expired, and takes expired tuples away, until nothing is left.
     #[command(after_help = "Example:\n  tenantry sweep")]
     Sweep(SweepArgs),
+    /// Look over every row: exit code 0 when all is well, 1 with findings
+    ///
+    /// Checks what must hold of rows and events whatever was done by the operations: that each organization has an owner, that
+    /// trees, slugs and revisions fit together, that rows are as the events tell. What does not hold is listed with a code, the
+    /// table and the ids of the rows. Where a value cannot be read, that is the only finding. With --repair, what follows from
+    /// other rows is mended first, in one transaction, and then all is looked over again.
+    #[command(after_help = "Example:\n  tenantry doctor --repair")]
+    Doctor(DoctorArgs),
 }
 
 /// `org ...`.

@@ -19,7 +19,7 @@ pub(crate) use data::{
 };
 pub(crate) use invite::{InviteArgs, InviteCommand, InviteManyArgs, ListInvitesArgs, SweepArgs};
 pub(crate) use parse::{OrgRef, Span};
-pub(crate) use rows::{ChangesArgs, ExportArgs, ImportArgs};
+pub(crate) use rows::{ChangesArgs, DoctorArgs, ExportArgs, ImportArgs};
 pub(crate) use tuple::{CheckArgs, ListTuplesArgs, NewTupleArgs, TupleCommand};
 
 use crate::failure::{self, Failure};
@@ -43,7 +43,8 @@ Output:
 Exit codes:
   0  it is done
   1  a rule refused it; for `check`: denied; for `invite create-many`: at
-     least one row was refused; for `batch`: at least one line failed
+     least one row was refused; for `batch`: at least one line failed; for
+     `doctor`: something is wrong
   2  the command line, or the form of an input, is wrong (invalid_id,
      invalid_id_type, invalid_format.*, invalid_cursor, usage), or the rules
      of a check lead too far (evaluation_limit_exceeded)

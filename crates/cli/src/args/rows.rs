@@ -1,4 +1,4 @@
-//! `tenantry changes`, `tenantry import` and `tenantry export`.
+//! `tenantry changes`, `tenantry import`, `tenantry export` and `tenantry doctor`.
 
 use std::path::PathBuf;
 
@@ -58,4 +58,12 @@ impl ExportArgs {
     pub(crate) fn is_output(&self) -> bool {
         self.file.as_os_str() == "-"
     }
+}
+
+/// `doctor`.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct DoctorArgs {
+    /// Mend what follows from other rows: ancestors, slugs, revisions
+    #[arg(long)]
+    pub(crate) repair: bool,
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 mod changes;
+mod doctor;
 mod export;
 mod import;
 mod invite;
@@ -61,6 +62,7 @@ pub(crate) async fn run(command: DataCommand, turn: &Turn, around: Surroundings)
         DataCommand::Import(args) => import::run(&args, store, around.stdin_free).await,
         DataCommand::Export(args) => export::run(&args, turn).await,
         DataCommand::Sweep(args) => sweep::run(&args, store).await,
+        DataCommand::Doctor(args) => doctor::run(args, turn).await,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod batch;
 mod check;
+mod doctor;
 mod errors;
 mod export;
 mod feed;

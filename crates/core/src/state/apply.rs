@@ -2,30 +2,30 @@
 
 use std::collections::btree_map;
 
-use super::{EventPlace, State, TupleSpot};
+use super::State;
+use super::roster::Row;
 use crate::change::{Change, Guard, Plan, Refusal, UniqueKey};
 use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, Organization, User};
 use crate::event::Event;
-use crate::id::{EventId, InvitationId, MembershipId, OrgId, TupleId, UserId};
-use crate::role::Role;
+use crate::id::{InvitationId, MembershipId, OrgId, TupleId, UserId};
 use crate::time::Timestamp;
 use crate::tuple::{EntityRef, Tuple};
 use crate::value::Slug;
 
 /// What was written to a state, as the steps that take it back.
 #[derive(Debug, Default)]
-pub struct UndoLog(Vec<Undo>);
+pub struct UndoLog(pub(super) Vec<Undo>);
 
 /// How to take one step back.
 #[derive(Debug)]
-enum Undo {
+pub(super) enum Undo {
     User(UserId, Option<User>),
     Org(OrgId, Option<Box<Organization>>),
     Slug(Slug, Option<OrgId>),
     Membership(MembershipId, Option<Box<Membership>>),
     Invitation(InvitationId, Option<Box<Invitation>>),
     Tuple(TupleId, Option<Box<Tuple>>),
-    Event(EventId),
+    Event,
 }
 
 fn inconsistent(table: &str, id: &dyn ToString) -> Refusal {
@@ -60,7 +60,7 @@ impl State {
         self.take_back_to(log, 0);
     }
 
-    fn take_back_to(&mut self, log: &mut UndoLog, place: usize) {
+    pub(super) fn take_back_to(&mut self, log: &mut UndoLog, place: usize) {
         for step in log.0.drain(place..).rev() {
             self.take_back(step);
         }
@@ -97,7 +97,7 @@ impl State {
             },
             // Nothing else is under way while this runs.
             Guard::NewUsers { without_memberships } => {
-                if without_memberships.iter().any(|usr| self.of_user(*usr, None).next().is_some()) {
+                if without_memberships.iter().any(|usr| self.memberships.has_any(*usr)) {
                     return Err(Refusal::Conflict);
                 }
             }
@@ -123,10 +123,10 @@ impl State {
     fn change(&mut self, change: &Change, at: Timestamp, undo: &mut Vec<Undo>) -> Result<(), Refusal> {
         match change {
             Change::InsertUser(user) => {
-                if self.users.contains_key(&user.id) {
+                if self.users.contains(&user.id) {
                     return Err(Refusal::Unique(UniqueKey::Id));
                 }
-                self.users.insert(user.id, user.clone());
+                self.users.put(user.clone());
                 undo.push(Undo::User(user.id, None));
             }
             Change::SetUserStatus { id, from, to } => {
@@ -136,7 +136,7 @@ impl State {
                 (user.status, user.updated_at) = (*to, at);
             }
             Change::InsertOrg(org) => {
-                if self.orgs.contains_key(&org.id) {
+                if self.orgs.contains(&org.id) {
                     return Err(Refusal::Unique(UniqueKey::Id));
                 }
                 self.put_org(org.clone());
@@ -175,35 +175,35 @@ impl State {
                 undo.push(Undo::Slug(slug.clone(), Some(*org_id)));
             }
             Change::InsertMembership(mem) => {
-                if self.memberships.contains_key(&mem.id) {
+                if self.memberships.get(&mem.id).is_some() {
                     return Err(Refusal::Unique(UniqueKey::Id));
                 }
-                if mem.status != MembershipStatus::Revoked && self.current.contains_key(&(mem.org_id, mem.usr_id)) {
+                if mem.status != MembershipStatus::Revoked && self.memberships.current(mem.org_id, mem.usr_id).is_some() {
                     return Err(Refusal::Unique(UniqueKey::CurrentMembership));
                 }
-                self.put_membership(mem.clone());
+                self.memberships.put(mem.clone());
                 undo.push(Undo::Membership(mem.id, None));
             }
             Change::SetMembershipStatus { org_id, id, from, to, removed_by } => {
                 let old = self.expect_membership(*org_id, *id, |mem| mem.status == *from)?;
                 let new = Membership { status: *to, removed_by: *removed_by, updated_at: at, ..old.clone() };
-                self.put_membership(new);
+                self.memberships.put(new);
                 undo.push(Undo::Membership(*id, Some(Box::new(old))));
             }
             Change::UpdateMembership { org_id, id, from, expires_at, metadata } => {
                 let old = self.expect_membership(*org_id, *id, |mem| mem.expires_at == *from)?;
                 let new = Membership { expires_at: *expires_at, metadata: metadata.clone(), updated_at: at, ..old.clone() };
-                self.put_membership(new);
+                self.memberships.put(new);
                 undo.push(Undo::Membership(*id, Some(Box::new(old))));
             }
             Change::EndMemberships { org_id, count } => {
-                let rows: Vec<Membership> = self.current_of_org(*org_id).cloned().collect();
+                let rows: Vec<Membership> = self.current_of_org(*org_id).map(Row::unpack).collect();
                 if u64::try_from(rows.len()) != Ok(*count) {
                     return Err(inconsistent("membership", org_id));
                 }
                 for old in rows {
                     let new = Membership { status: MembershipStatus::Revoked, removed_by: None, updated_at: at, ..old.clone() };
-                    self.put_membership(new);
+                    self.memberships.put(new);
                     undo.push(Undo::Membership(old.id, Some(Box::new(old))));
                 }
             }
@@ -268,10 +268,10 @@ impl State {
     fn change_tuples(&mut self, change: &Change, undo: &mut Vec<Undo>) -> Result<(), Refusal> {
         match change {
             Change::InsertTuple(tuple) => {
-                if self.tuples.contains_key(&tuple.id) {
+                if self.tuples.contains(&tuple.id) {
                     return Err(Refusal::Unique(UniqueKey::Id));
                 }
-                if self.tuple_keys.contains_key(&spot(tuple)) {
+                if self.tuples.at(&tuple.key, tuple.org_id).is_some() {
                     return Err(Refusal::Unique(UniqueKey::Tuple));
                 }
                 self.put_tuple(tuple.clone());
@@ -306,35 +306,30 @@ impl State {
     }
 
     fn append(&mut self, event: &Event, undo: &mut Vec<Undo>) -> Result<(), Refusal> {
-        if self.event_ids.contains_key(&event.id) {
+        if self.log.get(event.id).is_some() {
             return Err(Refusal::Unique(UniqueKey::Id));
         }
-        if let Some((org, revision)) = event.org_id.zip(event.revision) {
-            let events = self.events.entry(org).or_default();
-            if u64::try_from(events.len() + 1) != Ok(revision) {
-                return Err(inconsistent("event", &event.id));
-            }
-            events.push(event.clone());
-        } else {
-            self.store_events.insert(event.id, event.clone());
+        if let Some((org, revision)) = event.org_id.zip(event.revision)
+            && revision != self.log.revision(org) + 1
+        {
+            return Err(inconsistent("event", &event.id));
         }
-        let place = EventPlace { of_org: event.org_id.zip(event.revision), feed: self.feed.len() };
-        self.event_ids.insert(event.id, place);
-        self.feed.push(event.id);
-        undo.push(Undo::Event(event.id));
+        self.log.push(event.clone());
+        undo.push(Undo::Event);
         Ok(())
     }
 
     fn take_back(&mut self, step: Undo) {
         match step {
-            Undo::User(id, Some(user)) => {
-                self.users.insert(id, user);
+            Undo::User(_, Some(user)) => {
+                self.users.put(user);
             }
             Undo::User(id, None) => {
                 self.users.remove(&id);
             }
             Undo::Org(_, Some(org)) => self.put_org(*org),
             Undo::Org(id, None) => {
+                self.org_ids.remove(&id);
                 if let Some(parent) = self.orgs.remove(&id).and_then(|org| org.parent_id) {
                     self.children.remove(&(parent, id));
                 }
@@ -345,32 +340,19 @@ impl State {
             Undo::Slug(slug, None) => {
                 self.slugs.remove(&slug);
             }
-            Undo::Membership(_, Some(mem)) => self.put_membership(*mem),
-            Undo::Membership(id, None) => self.drop_membership(id),
+            Undo::Membership(_, Some(mem)) => self.memberships.put(*mem),
+            Undo::Membership(id, None) => self.memberships.remove(&id),
             Undo::Invitation(_, Some(inv)) => self.put_invitation(*inv),
             Undo::Invitation(id, None) => self.drop_invitation(id),
             Undo::Tuple(_, Some(tuple)) => self.put_tuple(*tuple),
             Undo::Tuple(id, None) => drop(self.drop_tuple(id)),
-            Undo::Event(id) => {
-                self.feed.pop();
-                match self.event_ids.remove(&id).map(|place| place.of_org) {
-                    Some(Some((org, _))) => {
-                        if let Some(events) = self.events.get_mut(&org) {
-                            events.pop();
-                        }
-                    }
-                    Some(None) => {
-                        self.store_events.remove(&id);
-                    }
-                    None => {}
-                }
-            }
+            Undo::Event => self.log.pop(),
         }
     }
 
     fn expect_membership(&self, org: OrgId, id: MembershipId, fits: impl Fn(&Membership) -> bool) -> Result<Membership, Refusal> {
-        let mem = self.memberships.get(&id).filter(|mem| mem.org_id == org && fits(mem));
-        mem.cloned().ok_or_else(|| inconsistent("membership", &id))
+        let mem = self.memberships.get(&id).map(Row::unpack).filter(|mem| mem.org_id == org && fits(mem));
+        mem.ok_or_else(|| inconsistent("membership", &id))
     }
 
     fn expect_invitation(&self, org: OrgId, id: InvitationId, from: InvitationStatus) -> Result<Invitation, Refusal> {
@@ -382,31 +364,8 @@ impl State {
         if let Some(parent) = org.parent_id {
             self.children.insert((parent, org.id));
         }
-        self.orgs.insert(org.id, org);
-    }
-
-    /// Stores a row and keeps the indexes in step with it.
-    fn put_membership(&mut self, mem: Membership) {
-        self.drop_membership(mem.id);
-        self.by_org.insert((mem.org_id, mem.id));
-        self.by_user.insert((mem.usr_id, mem.id));
-        if mem.status != MembershipStatus::Revoked {
-            self.current.insert((mem.org_id, mem.usr_id), mem.id);
-        }
-        if mem.status == MembershipStatus::Active && mem.role == Role::Owner {
-            self.owners.insert((mem.org_id, mem.id));
-        }
-        self.memberships.insert(mem.id, mem);
-    }
-
-    fn drop_membership(&mut self, id: MembershipId) {
-        let Some(old) = self.memberships.remove(&id) else { return };
-        self.by_org.remove(&(old.org_id, id));
-        self.by_user.remove(&(old.usr_id, id));
-        self.owners.remove(&(old.org_id, id));
-        if self.current.get(&(old.org_id, old.usr_id)) == Some(&id) {
-            self.current.remove(&(old.org_id, old.usr_id));
-        }
+        self.org_ids.insert(org.id);
+        self.orgs.put(org);
     }
 
     fn put_invitation(&mut self, inv: Invitation) {
@@ -430,16 +389,14 @@ impl State {
     }
 
     fn put_tuple(&mut self, tuple: Tuple) {
-        self.tuple_keys.insert(spot(&tuple), tuple.id);
         self.tuples_of.insert((tuple.key.subject, tuple.id));
         self.tuples_on.insert((tuple.key.object, tuple.id));
         self.tuples_in.extend(tuple.org_id.map(|org| (org, tuple.key.subject, tuple.id)));
-        self.tuples.insert(tuple.id, tuple);
+        self.tuples.put(tuple);
     }
 
     fn drop_tuple(&mut self, id: TupleId) -> Option<Tuple> {
         let old = self.tuples.remove(&id)?;
-        self.tuple_keys.remove(&spot(&old));
         self.tuples_of.remove(&(old.key.subject, id));
         self.tuples_on.remove(&(old.key.object, id));
         if let Some(org) = old.org_id {
@@ -451,9 +408,4 @@ impl State {
     fn tuples_of_member(&self, org: OrgId, usr: UserId) -> Vec<TupleId> {
         self.tuples_in_scope(org, EntityRef::user(usr)).collect()
     }
-}
-
-/// Where a tuple stands.
-pub(super) fn spot(tuple: &Tuple) -> TupleSpot {
-    (tuple.key.object, tuple.key.relation.clone(), tuple.key.subject, tuple.org_id)
 }

@@ -3,7 +3,8 @@
 use std::ops::Bound;
 
 use super::State;
-use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus, is_live};
+use super::roster::Row;
+use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus, are_live};
 use crate::id::{Id, InvitationId, MembershipId, OrgId, TupleId, UserId};
 use crate::load::{Found, Hold, ImportIds, Load, LoadSpec, OtherOwner, Owned, Snapshot, Standing, Standpoint};
 use crate::role::Role;
@@ -56,7 +57,7 @@ impl State {
                 place = Some(*org);
             }
             LoadSpec::Member { mem, peer } => {
-                seen.membership = self.memberships.get(mem).cloned();
+                seen.membership = self.memberships.get(mem).map(Row::unpack);
                 if let Some(mem) = seen.membership.clone() {
                     seen.org = self.org(mem.org_id);
                     seen.user = self.user(mem.usr_id);
@@ -64,7 +65,7 @@ impl State {
                     seen.member_tuples = count_of(self.tuples_in_scope(mem.org_id, EntityRef::user(mem.usr_id)));
                     place = Some(mem.org_id);
                     if let Some(peer) = peer {
-                        seen.org_live = is_live(&self.path(mem.org_id));
+                        seen.org_live = self.org_live(mem.org_id);
                         seen.peer = self.current_of(mem.org_id, *peer);
                         seen.peer_user = self.user(*peer);
                     }
@@ -72,8 +73,8 @@ impl State {
             }
             LoadSpec::Pair { org, from, to } => {
                 seen.org = self.org(*org);
-                seen.membership = self.memberships.get(from).cloned();
-                seen.peer = self.memberships.get(to).cloned();
+                seen.membership = self.memberships.get(from).map(Row::unpack);
+                seen.peer = self.memberships.get(to).map(Row::unpack);
                 seen.peer_user = seen.peer.as_ref().and_then(|mem| self.user(mem.usr_id));
                 place = seen.membership.as_ref().map(|mem| mem.org_id);
             }
@@ -101,8 +102,7 @@ impl State {
             }
             LoadSpec::Accept { inv, usr } => self.load_accept(*inv, *usr, at, &mut seen),
             LoadSpec::NewTuple { key, org } => {
-                let spot = (key.object, key.relation.clone(), key.subject, *org);
-                seen.tuple = self.tuple_keys.get(&spot).and_then(|id| self.tuples.get(id).cloned());
+                seen.tuple = self.tuples.at(key, *org).cloned();
                 seen.org = org.and_then(|org| self.org(org));
                 seen.object_org = key.object.as_org().and_then(|org| self.org(org));
                 seen.membership = org.zip(key.subject.as_user()).and_then(|(org, usr)| self.current_of(org, usr));
@@ -152,11 +152,11 @@ impl State {
             return org_id.or_else(|| key.object.as_org());
         }
         let mem = MembershipId::from_uuid(id.as_uuid()).ok()?;
-        let mem = self.memberships.get(&mem)?;
+        let mem = self.memberships.get(&mem)?.unpack();
         seen.membership = Some(mem.clone());
         seen.user = self.user(mem.usr_id);
         seen.org = self.org(mem.org_id);
-        seen.org_live = is_live(&self.path(mem.org_id));
+        seen.org_live = self.org_live(mem.org_id);
         Some(mem.org_id)
     }
 
@@ -170,7 +170,9 @@ impl State {
         let ended = |inv: &&Invitation| inv.status == InvitationStatus::Pending && inv.status_at(at) == InvitationStatus::Expired;
         seen.pending = self.invitations.values().filter(ended).take(limit).cloned().collect();
         let room = limit.saturating_sub(seen.pending.len());
-        seen.expired_tuples = self.tuples.values().filter(|tuple| tuple.is_expired(at)).take(room).cloned().collect();
+        let mut expired: Vec<&Tuple> = self.tuples.values().filter(|tuple| tuple.is_expired(at)).collect();
+        expired.sort_unstable_by_key(|tuple| tuple.id);
+        seen.expired_tuples = expired.into_iter().take(room).cloned().collect();
         let of_tuples = seen.expired_tuples.iter().flat_map(|tuple| tuple.org_id.into_iter().chain(tuple.key.object.as_org()));
         let orgs = seen.pending.iter().map(|inv| inv.org_id).chain(of_tuples);
         seen.found.orgs = orgs.filter_map(|org| self.org(org)).collect();
@@ -180,7 +182,7 @@ impl State {
     /// How many seats are taken, where there is a limit.
     fn seats(&self, org: OrgId, at: Timestamp) -> Option<u64> {
         self.orgs.get(&org)?.seat_limit?;
-        let taken = |mem: &&Membership| matches!(mem.status_at(at), MembershipStatus::Active | MembershipStatus::Suspended);
+        let taken = |mem: &&Row| matches!(mem.status_at(at), MembershipStatus::Active | MembershipStatus::Suspended);
         Some(count_of(self.current_of_org(org).filter(taken)))
     }
 
@@ -199,7 +201,7 @@ impl State {
     }
 
     pub(super) fn current_of(&self, org: OrgId, usr: UserId) -> Option<Membership> {
-        self.memberships.get(self.current.get(&(org, usr))?).cloned()
+        self.memberships.current(org, usr).map(Row::unpack)
     }
 
     /// The organization and all above it, root first; nothing when it does not exist.
@@ -212,22 +214,19 @@ impl State {
         self.children.range(pairs_of(parent, after)).filter_map(|(_, child)| self.orgs.get(child))
     }
 
-    pub(super) fn of_org(&self, org: OrgId, after: Option<MembershipId>) -> impl Iterator<Item = &Membership> {
-        self.by_org.range(pairs_of(org, after)).filter_map(|(_, mem)| self.memberships.get(mem))
+    /// Whether the organization and all above it are active.
+    pub(super) fn org_live(&self, id: OrgId) -> bool {
+        let Some(org) = self.orgs.get(&id) else { return false };
+        are_live(org.ancestors.iter().filter_map(|id| self.orgs.get(id)).chain([org]).map(|org| org.status))
     }
 
-    pub(super) fn of_user(&self, usr: UserId, after: Option<MembershipId>) -> impl Iterator<Item = &Membership> {
-        self.by_user.range(pairs_of(usr, after)).filter_map(|(_, mem)| self.memberships.get(mem))
-    }
-
-    pub(super) fn current_of_org(&self, org: OrgId) -> impl Iterator<Item = &Membership> {
-        self.of_org(org, None).filter(|mem| self.current.get(&(mem.org_id, mem.usr_id)) == Some(&mem.id))
+    pub(super) fn current_of_org(&self, org: OrgId) -> impl Iterator<Item = &Row> {
+        self.memberships.of_org(org, None).filter(|mem| mem.status != MembershipStatus::Revoked)
     }
 
     /// An active owner other than this user, who has no row or an active one: the one with the lowest membership id.
     fn other_owner(&self, org: OrgId, usr: UserId) -> Option<OtherOwner> {
-        let owners = self.owners.range(pairs_of(org, None)).filter_map(|(_, mem)| self.memberships.get(mem));
-        owners.filter(|mem| mem.usr_id != usr).find_map(|mem| {
+        self.memberships.owners(org).filter(|mem| mem.usr_id != usr).find_map(|mem| {
             let row = self.users.get(&mem.usr_id);
             let acts = row.is_none_or(|row| row.status == UserStatus::Active);
             acts.then(|| OtherOwner { usr_id: mem.usr_id, revision: row.map(|row| row.revision) })
@@ -235,8 +234,9 @@ impl State {
     }
 
     fn owned(&self, usr: UserId) -> Vec<Owned> {
-        let owns = |mem: &&Membership| self.owners.contains(&(mem.org_id, mem.id));
+        let owns = |mem: &&Row| mem.status == MembershipStatus::Active && mem.role == Role::Owner;
         let mut owned: Vec<Owned> = self
+            .memberships
             .of_user(usr, None)
             .filter(owns)
             .filter_map(|mem| self.orgs.get(&mem.org_id))
@@ -250,21 +250,20 @@ impl State {
         let mut found = Found {
             users: ids.users.iter().filter_map(|id| self.user(*id)).collect(),
             orgs: ids.orgs.iter().filter_map(|id| self.org(*id)).collect(),
-            memberships: ids.memberships.iter().filter_map(|id| self.memberships.get(id).cloned()).collect(),
+            memberships: ids.memberships.iter().filter_map(|id| self.memberships.get(id).map(Row::unpack)).collect(),
             slugs: ids.slugs.iter().filter_map(|slug| Some((slug.clone(), *self.slugs.get(slug)?))).collect(),
             invitations: ids.invitations.iter().filter_map(|id| self.invitations.get(id).cloned()).collect(),
             tuples: self.found_tuples(ids),
             role_bound: ids.orgs.iter().copied().filter(|org| self.is_role_bound(*org, at)).collect(),
-            members: ids.users.iter().copied().filter(|usr| self.of_user(*usr, None).next().is_some()).collect(),
+            members: ids.users.iter().copied().filter(|usr| self.memberships.has_any(*usr)).collect(),
         };
         found.normalize();
         found
     }
 
     fn found_tuples(&self, ids: &ImportIds) -> Vec<Tuple> {
-        let spot = |(key, scope): &(TupleKey, Option<OrgId>)| (key.object, key.relation.clone(), key.subject, *scope);
-        let by_key = ids.keys.iter().filter_map(|key| self.tuple_keys.get(&spot(key)));
-        ids.tuples.iter().chain(by_key).filter_map(|id| self.tuples.get(id).cloned()).collect()
+        let by_key = ids.keys.iter().filter_map(|(key, scope)| self.tuples.at(key, *scope));
+        ids.tuples.iter().filter_map(|id| self.tuples.get(id)).chain(by_key).cloned().collect()
     }
 
     fn is_role_bound(&self, org: OrgId, at: Timestamp) -> bool {

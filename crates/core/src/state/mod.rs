@@ -3,64 +3,70 @@
 
 mod apply;
 mod load;
+mod log;
+mod places;
 mod read;
+mod relations;
+mod repair;
+mod roster;
+mod table;
 mod tuples;
 
 pub use apply::UndoLog;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use self::log::Log;
+use self::relations::Relations;
+use self::roster::{Roster, Row};
+use self::table::{Keyed, Table};
+
 use crate::entity::{Invitation, Membership, Organization, User};
 use crate::event::Event;
-use crate::id::{EventId, InvitationId, MembershipId, OrgId, TupleId, UserId};
+use crate::id::{InvitationId, OrgId, TupleId, UserId};
 use crate::tuple::{EntityRef, Tuple};
-use crate::value::{Identifier, Relation, Slug};
+use crate::value::{Identifier, Slug};
 
 /// Every row of a store.
 #[derive(Debug, Default)]
 pub struct State {
-    users: BTreeMap<UserId, User>,
-    orgs: BTreeMap<OrgId, Organization>,
+    users: Table<User>,
+    orgs: Table<Organization>,
+    /// The organizations' ids, in order.
+    org_ids: BTreeSet<OrgId>,
     slugs: BTreeMap<Slug, OrgId>,
-    memberships: HashMap<MembershipId, Membership>,
+    memberships: Roster,
     /// Parent and child.
     children: BTreeSet<(OrgId, OrgId)>,
-    /// All memberships of an organization, of a user; the one of each pair that is not revoked; active owners.
-    by_org: BTreeSet<(OrgId, MembershipId)>,
-    by_user: BTreeSet<(UserId, MembershipId)>,
-    current: HashMap<(OrgId, UserId), MembershipId>,
-    owners: BTreeSet<(OrgId, MembershipId)>,
     invitations: BTreeMap<InvitationId, Invitation>,
     /// All invitations of an organization, for an identifier; the one of each pair that is stored as pending.
     invitations_of: BTreeSet<(OrgId, InvitationId)>,
     invitations_for: BTreeSet<(Identifier, InvitationId)>,
     pending: BTreeMap<(OrgId, Identifier), InvitationId>,
-    tuples: BTreeMap<TupleId, Tuple>,
-    /// Tuples by what they say, from the object on, each scope on its own; of a subject; on an object; in a scope.
-    tuple_keys: BTreeMap<TupleSpot, TupleId>,
+    tuples: Relations,
+    /// Tuples of a subject; on an object; in a scope.
     tuples_of: BTreeSet<(EntityRef, TupleId)>,
     tuples_on: BTreeSet<(EntityRef, TupleId)>,
     tuples_in: BTreeSet<(OrgId, EntityRef, TupleId)>,
-    /// Events of each organization, revision 1 first.
-    events: HashMap<OrgId, Vec<Event>>,
-    store_events: BTreeMap<EventId, Event>,
-    event_ids: HashMap<EventId, EventPlace>,
-    /// Every event, in the order of commits.
-    feed: Vec<EventId>,
+    log: Log,
 }
 
-/// Where a tuple stands: no two stand in one place.
-type TupleSpot = (EntityRef, Relation, EntityRef, Option<OrgId>);
+impl Keyed for User {
+    type Key = UserId;
 
-/// Where an event is found.
-#[derive(Debug, Clone, Copy)]
-struct EventPlace {
-    /// The organization and the revision, if it has one.
-    of_org: Option<(OrgId, u64)>,
-    /// The place in the feed.
-    feed: usize,
+    fn key(&self) -> UserId {
+        self.id
+    }
+}
+
+impl Keyed for Organization {
+    type Key = OrgId;
+
+    fn key(&self) -> OrgId {
+        self.id
+    }
 }
 
 /// Every row of a store in a fixed order, for comparing stores with each other.
@@ -115,10 +121,10 @@ impl State {
             users: self.users.values().cloned().collect(),
             organizations: self.orgs.values().cloned().collect(),
             slugs: self.slugs.iter().map(|(slug, org)| (slug.clone(), *org)).collect(),
-            memberships: self.memberships.values().cloned().collect(),
+            memberships: self.memberships.values().map(Row::unpack).collect(),
             invitations: self.invitations.values().cloned().collect(),
             tuples: self.tuples.values().cloned().collect(),
-            events: self.events.values().flatten().chain(self.store_events.values()).cloned().collect(),
+            events: self.log.values().cloned().collect(),
             ..Dump::default()
         }
         .sorted()

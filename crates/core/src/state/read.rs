@@ -2,10 +2,11 @@
 
 use std::ops::Bound;
 
+use super::roster::Row;
 use super::{State, load::pairs_of};
 use crate::entity::{Invitation, InvitationStatus, Membership, Organization, User};
 use crate::event::Event;
-use crate::id::{EventId, Id, InvitationId, OrgId, UserId};
+use crate::id::{Id, InvitationId, OrgId, UserId};
 use crate::query::{EventQuery, Expiry, InvitationFilter, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery, Window};
 use crate::time::Timestamp;
 use crate::value::Name;
@@ -32,7 +33,7 @@ impl State {
             OrgQuery::Path(id) => self.path(*id),
             OrgQuery::Children { parent, window } => {
                 self.orgs.get(parent)?;
-                cut(self.child_orgs(*parent, window.after), window)
+                cut(self.child_orgs(*parent, window.after).cloned(), window)
             }
             OrgQuery::All { status, contains, window } => {
                 let wanted = |org: &&Organization| {
@@ -43,7 +44,7 @@ impl State {
                         })
                 };
                 let start = window.after.map_or(Bound::Unbounded, Bound::Excluded);
-                cut(self.orgs.range((start, Bound::Unbounded)).map(|(_, org)| org).filter(wanted), window)
+                cut(self.org_ids.range((start, Bound::Unbounded)).filter_map(|id| self.orgs.get(id)).filter(wanted).cloned(), window)
             }
         })
     }
@@ -52,7 +53,7 @@ impl State {
     pub fn read_memberships(&self, query: &MembershipQuery) -> Option<Vec<Membership>> {
         Some(match query {
             MembershipQuery::Ids(ids) => {
-                let mut rows: Vec<Membership> = ids.iter().filter_map(|id| self.memberships.get(id).cloned()).collect();
+                let mut rows: Vec<Membership> = ids.iter().filter_map(|id| self.memberships.get(id).map(Row::unpack)).collect();
                 rows.sort_by_key(|mem| mem.id);
                 rows.dedup_by_key(|mem| mem.id);
                 rows
@@ -60,15 +61,16 @@ impl State {
             MembershipQuery::Current { org, usr } => self.current_of(*org, *usr).into_iter().collect(),
             MembershipQuery::Siblings(id) => {
                 let same = self.memberships.get(id);
-                let rows = same.into_iter().flat_map(|same| self.of_user(same.usr_id, None).filter(|mem| mem.org_id == same.org_id));
-                rows.cloned().collect()
+                let of_user = |same: &'_ Row| self.memberships.of_user(same.usr_id, None);
+                let rows = same.into_iter().flat_map(|same| of_user(same).filter(|mem| mem.org_id == same.org_id));
+                rows.map(Row::unpack).collect()
             }
             MembershipQuery::OfOrg { org, filter, window } => {
                 self.orgs.get(org)?;
-                cut(self.of_org(*org, window.after).filter(|mem| passes(mem, *filter)), window)
+                cut(self.memberships.of_org(*org, window.after).filter(|mem| passes(mem, *filter)).map(Row::unpack), window)
             }
             MembershipQuery::OfUser { usr, filter, window } => {
-                cut(self.of_user(*usr, window.after).filter(|mem| passes(mem, *filter)), window)
+                cut(self.memberships.of_user(*usr, window.after).filter(|mem| passes(mem, *filter)).map(Row::unpack), window)
             }
         })
     }
@@ -81,14 +83,14 @@ impl State {
             InvitationQuery::OfOrg { org, filter, window } => {
                 self.orgs.get(org)?;
                 let rows = self.invitations_of.range(pairs_of(*org, window.after)).filter_map(|(_, id)| row(id));
-                cut(rows.filter(|inv| open(inv, *filter)), window)
+                cut(rows.filter(|inv| open(inv, *filter)).cloned(), window)
             }
             InvitationQuery::For { identifier, filter, window } => {
                 let start = window.after.map_or(Bound::Included((identifier.clone(), InvitationId::LOWEST)), |after| {
                     Bound::Excluded((identifier.clone(), after))
                 });
                 let rows = self.invitations_for.range((start, Bound::Included((identifier.clone(), InvitationId::HIGHEST))));
-                cut(rows.filter_map(|(_, id)| row(id)).filter(|inv| open(inv, *filter)), window)
+                cut(rows.filter_map(|(_, id)| row(id)).filter(|inv| open(inv, *filter)).cloned(), window)
             }
         })
     }
@@ -96,7 +98,7 @@ impl State {
     /// How many memberships an organization has; `None` when it does not exist.
     pub fn count_members(&self, org: OrgId, filter: Option<MembershipFilter>) -> Option<u64> {
         self.orgs.get(&org)?;
-        u64::try_from(self.of_org(org, None).filter(|mem| passes(mem, filter)).count()).ok()
+        u64::try_from(self.memberships.of_org(org, None).filter(|mem| passes(mem, filter)).count()).ok()
     }
 
     /// Events; `None` when the organization, or the event behind which to begin, does not exist.
@@ -104,41 +106,26 @@ impl State {
         Some(match query {
             EventQuery::OfOrg { org, after, fetch } => {
                 self.orgs.get(org)?;
-                let behind = usize::try_from(*after).unwrap_or(usize::MAX);
                 let fetch = usize::try_from(*fetch).unwrap_or(usize::MAX);
-                self.events.get(org).into_iter().flatten().skip(behind).take(fetch).cloned().collect()
+                self.log.of_org(*org, *after).take(fetch).cloned().collect()
             }
-            EventQuery::Id(id) => self.event(*id).into_iter().cloned().collect(),
+            EventQuery::Id(id) => self.log.get(*id).into_iter().cloned().collect(),
             EventQuery::All { after, fetch } => {
-                let start = match after {
-                    Some(id) => self.event_ids.get(id)?.feed + 1,
-                    None => 0,
-                };
                 let fetch = usize::try_from(*fetch).unwrap_or(usize::MAX);
-                self.feed.iter().skip(start).take(fetch).filter_map(|id| self.event(*id)).cloned().collect()
+                self.log.behind(*after)?.take(fetch).cloned().collect()
             }
         })
-    }
-
-    fn event(&self, id: EventId) -> Option<&Event> {
-        match self.event_ids.get(&id)?.of_org {
-            Some((org, revision)) => {
-                let index = usize::try_from(revision).unwrap_or(usize::MAX).saturating_sub(1);
-                self.events.get(&org).and_then(|events| events.get(index))
-            }
-            None => self.store_events.get(&id),
-        }
     }
 }
 
 /// The rows start behind the window's id already; this cuts them to its size.
-fn cut<'s, T: Clone + 's, I>(rows: impl Iterator<Item = &'s T>, window: &Window<I>) -> Vec<T> {
-    rows.take(usize::try_from(window.fetch).unwrap_or(usize::MAX)).cloned().collect()
+fn cut<T, I>(rows: impl Iterator<Item = T>, window: &Window<I>) -> Vec<T> {
+    rows.take(usize::try_from(window.fetch).unwrap_or(usize::MAX)).collect()
 }
 
-fn passes(mem: &Membership, filter: Option<MembershipFilter>) -> bool {
+fn passes(mem: &Row, filter: Option<MembershipFilter>) -> bool {
     let Some(MembershipFilter { stored, expiry }) = filter else { return true };
-    mem.status == stored && expiry.is_none_or(|expiry| lies(mem.expires_at, expiry))
+    mem.status == stored && expiry.is_none_or(|expiry| lies(mem.expires_at(), expiry))
 }
 
 fn open(inv: &Invitation, filter: Option<InvitationFilter>) -> bool {

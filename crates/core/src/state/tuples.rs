@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
+use super::roster::Row;
 use super::{State, load::pairs_of};
 use crate::backend::Inquiry;
-use crate::entity::{Membership, MembershipStatus, UserStatus, is_live};
+use crate::entity::{MembershipStatus, UserStatus};
 use crate::id::{Id, MembershipId, OrgId, TupleId, UserId};
 use crate::load::{Hold, Standing, Standpoint};
 use crate::query::{Answer, Question, TupleQuery, WhichTuples};
@@ -24,11 +25,11 @@ impl State {
                 None => self.derived_by_id(*id, at).into_iter().collect(),
             },
             WhichTuples::OfSubject { subject, window } => {
-                let derived = subject.as_user().into_iter().flat_map(|usr| self.of_user(usr, after(window.after)));
+                let derived = subject.as_user().into_iter().flat_map(|usr| self.memberships.of_user(usr, after(window.after)));
                 self.merged(&self.tuples_of, *subject, derived, at, window, None)
             }
             WhichTuples::OfObject { object, relation, window } => {
-                let derived = object.as_org().into_iter().flat_map(|org| self.of_org(org, after(window.after)));
+                let derived = object.as_org().into_iter().flat_map(|org| self.memberships.of_org(org, after(window.after)));
                 self.merged(&self.tuples_on, *object, derived, at, window, relation.as_ref())
             }
         }
@@ -68,8 +69,8 @@ impl State {
         let usr = tuple.key.subject.as_user();
         usr.is_none_or(|usr| self.user_counts(usr))
             && tuple.org_id.is_none_or(|org| {
-                let member = |usr| self.current_of(org, usr).is_some_and(|mem| mem.status_at(at) == MembershipStatus::Active);
-                is_live(&self.path(org)) && usr.is_none_or(member)
+                let member = |usr| self.memberships.current(org, usr).is_some_and(|mem| mem.status_at(at) == MembershipStatus::Active);
+                self.org_live(org) && usr.is_none_or(member)
             })
     }
 
@@ -78,20 +79,20 @@ impl State {
     }
 
     /// Whether a membership is live.
-    fn mem_live(&self, mem: &Membership, at: Timestamp) -> bool {
-        mem.status_at(at) == MembershipStatus::Active && self.user_counts(mem.usr_id) && is_live(&self.path(mem.org_id))
+    fn mem_live(&self, mem: &Row, at: Timestamp) -> bool {
+        mem.status_at(at) == MembershipStatus::Active && self.user_counts(mem.usr_id) && self.org_live(mem.org_id)
     }
 
     fn derived_by_id(&self, id: TupleId, at: Timestamp) -> Option<Tuple> {
         let mem = self.memberships.get(&MembershipId::from_uuid(id.as_uuid()).ok()?)?;
-        self.mem_live(mem, at).then(|| Tuple::derived(mem))
+        self.mem_live(mem, at).then(|| Tuple::derived(&mem.unpack()))
     }
 
     fn merged<'s>(
         &'s self,
         stored: &'s BTreeSet<(EntityRef, TupleId)>,
         end: EntityRef,
-        derived: impl Iterator<Item = &'s Membership>,
+        derived: impl Iterator<Item = &'s Row>,
         at: Timestamp,
         window: &crate::query::Window<TupleId>,
         relation: Option<&Relation>,
@@ -100,7 +101,7 @@ impl State {
         let wanted = |tuple: &Tuple| relation.is_none_or(|relation| tuple.key.relation == *relation);
         let stored = stored.range(pairs_of(end, window.after)).filter_map(|(_, id)| self.tuples.get(id));
         let mut rows: Vec<Tuple> = stored.filter(|tuple| wanted(tuple) && self.counts(tuple, at)).take(fetch).cloned().collect();
-        let derived = derived.filter(|mem| self.mem_live(mem, at)).map(Tuple::derived);
+        let derived = derived.filter(|mem| self.mem_live(mem, at)).map(|mem| Tuple::derived(&mem.unpack()));
         rows.extend(derived.filter(wanted).take(fetch));
         rows.sort_by_key(|tuple| tuple.id);
         rows.truncate(fetch);
@@ -109,28 +110,25 @@ impl State {
 
     /// The tuple with the lowest id that says this and counts.
     fn holds(&self, key: &TupleKey, at: Timestamp) -> Option<TupleId> {
-        let place = |scope| (key.object, key.relation.clone(), key.subject, scope);
-        let scopes = (Bound::Included(place(None)), Bound::Included(place(Some(OrgId::HIGHEST))));
-        let stored = self.tuple_keys.range(scopes).filter_map(|(_, id)| self.tuples.get(id));
-        let stored = stored.filter(|tuple| self.counts(tuple, at)).map(|tuple| tuple.id);
+        let stored = self.tuples.saying(key).filter(|tuple| self.counts(tuple, at)).map(|tuple| tuple.id);
         stored.chain(self.derived_key(key, at)).min()
     }
 
     fn derived_key(&self, key: &TupleKey, at: Timestamp) -> Option<TupleId> {
         let (usr, org, role) = (key.subject.as_user()?, key.object.as_org()?, Role::from_slug(key.relation.as_str())?);
-        let mem = self.current_of(org, usr).filter(|mem| mem.role == role && self.mem_live(mem, at))?;
+        let mem = self.memberships.current(org, usr).filter(|mem| mem.role == role && self.mem_live(mem, at))?;
         TupleId::from_uuid(mem.id.as_uuid()).ok()
     }
 
     fn subjects(&self, relation: &Relation, object: EntityRef, most: u32, at: Timestamp) -> Vec<EntityRef> {
         let window = crate::query::Window { after: None, fetch: most };
-        let derived = object.as_org().into_iter().flat_map(|org| self.of_org(org, None));
+        let derived = object.as_org().into_iter().flat_map(|org| self.memberships.of_org(org, None));
         let rows = self.merged(&self.tuples_on, object, derived, at, &window, Some(relation));
         rows.into_iter().map(|tuple| tuple.key.subject).collect()
     }
 
     pub(super) fn standing(&self, usr: UserId, org: OrgId) -> Standing {
-        Standing { user: self.user(usr), membership: self.current_of(org, usr), org_live: is_live(&self.path(org)) }
+        Standing { user: self.user(usr), membership: self.current_of(org, usr), org_live: self.org_live(org) }
     }
 
     /// Whether an object has a stored tuple that has not expired outside of a scope.
@@ -140,9 +138,9 @@ impl State {
     }
 
     pub(super) fn standpoint(&self, usr: UserId, grant: &Grant, scope: Option<OrgId>, at: Timestamp) -> Standpoint {
+        let key = TupleKey { subject: EntityRef::user(usr), relation: grant.relation.clone(), object: grant.object };
         let hold = |scope| {
-            let place = (grant.object, grant.relation.clone(), EntityRef::user(usr), scope);
-            let tuple = self.tuple_keys.get(&place).and_then(|id| self.tuples.get(id)).filter(|tuple| !tuple.is_expired(at));
+            let tuple = self.tuples.at(&key, scope).filter(|tuple| !tuple.is_expired(at));
             tuple.map_or(Hold::Not, |tuple| Hold::until(tuple.expires_at))
         };
         Standpoint {

@@ -367,13 +367,10 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
 }
 
 fn check_one(input: &mut Input<'_>) -> Result<CheckOne, DomainError> {
-    Ok(CheckOne {
-        subject_type: input.text("subject_type")?,
-        subject_id: input.text("subject_id")?,
-        relation: input.text("relation")?,
-        object_type: input.text("object_type")?,
-        object_id: input.text("object_id")?,
-    })
+    let (subject_type, subject_id) = (input.text("subject_type")?, input.text("subject_id")?);
+    let relation = input.text("relation")?;
+    let (object_type, object_id) = (input.text("object_type")?, input.text("object_id")?);
+    Ok(CheckOne::new((&subject_type, &subject_id), &relation, (&object_type, &object_id)))
 }
 
 const CHECKS: &str = "a list of 1 to 200 objects";
