@@ -1,5 +1,5 @@
 //! The three stores, ready to be tested. Shared by the tests and by the example that runs fixtures.
-#![allow(dead_code, clippy::print_stderr, reason = "each test takes what it needs; what stays behind is told to people")]
+#![allow(dead_code, unused_imports, clippy::print_stderr, reason = "each test takes what it needs; what stays behind is told to people")]
 
 mod memory;
 mod postgres;
