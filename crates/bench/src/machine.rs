@@ -25,6 +25,10 @@ pub struct Machine {
     pub fdatasync_us: f64,
     /// The ninth tenth.
     pub fdatasync_p90_us: f64,
+    /// What it takes to wake another thread over a socket and to be woken by it, in microseconds: every round trip to a server has
+    /// this in it, and on a virtual machine whose processors sleep when they have nothing to do it can be most of it.
+    #[serde(default)]
+    pub wake_us: Option<f64>,
     /// The load of the last minute when the run began: other work on the machine.
     pub load: Option<String>,
 }
@@ -43,6 +47,7 @@ impl Machine {
             memory: kilobytes("/proc/meminfo", "MemTotal"),
             fdatasync_us,
             fdatasync_p90_us,
+            wake_us: wakes(),
             load: fs::read_to_string("/proc/loadavg").ok().and_then(|text| Some(text.split_whitespace().next()?.to_owned())),
         })
     }
@@ -65,6 +70,36 @@ fn field(file: &str, name: &str) -> Option<String> {
         let (key, value) = line.split_once(':')?;
         (key.trim() == name).then(|| value.trim().to_owned())
     })
+}
+
+/// Two threads that answer each other; nothing where there are no such sockets.
+#[cfg(unix)]
+fn wakes() -> Option<f64> {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    const TIMES: usize = 2000;
+    let (mut here, mut there) = UnixStream::pair().ok()?;
+    let answering = std::thread::spawn(move || {
+        let mut byte = [0];
+        while there.read_exact(&mut byte).is_ok() && there.write_all(&byte).is_ok() {}
+    });
+    let mut times = Vec::with_capacity(TIMES);
+    let mut byte = [0];
+    for _ in 0..TIMES {
+        let begun = Instant::now();
+        here.write_all(&byte).ok()?;
+        here.read_exact(&mut byte).ok()?;
+        times.push(begun.elapsed().as_secs_f64() * 1e6);
+    }
+    drop(here);
+    answering.join().ok()?;
+    Some(quantile(&mut times, 0.5))
+}
+
+#[cfg(not(unix))]
+fn wakes() -> Option<f64> {
+    None
 }
 
 fn flushes(folder: &Path) -> Result<(f64, f64)> {

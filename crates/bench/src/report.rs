@@ -131,6 +131,9 @@ fn preamble(report: &Report) -> Vec<String> {
         ),
         format!("fdatasync of 8 KB: {:.0} us, ninth tenth {:.0} us", machine.fdatasync_us, machine.fdatasync_p90_us),
     ];
+    if let Some(wake) = machine.wake_us {
+        lines.push(format!("waking another thread over a socket and being woken: {wake:.0} us"));
+    }
     if let Some(load) = &machine.load {
         lines.push(format!("load of the last minute when the run began: {load}"));
     }
