@@ -239,8 +239,7 @@ const TIMEOUTS: [&str; 2] = ["statement_timeout", "lock_timeout"];
 /// A statement that takes too long, and one that waits too long for a lock.
 async fn in_time(lane: &mut Lane, command: &(&'static str, Value), after: &Rows, rows: i64, tally: &mut Tally) {
     for timeout in TIMEOUTS {
-        // Long enough for whatever the store does beside.
-        let url = format!("{}&options[{timeout}]=250", lane.proxy.url);
+        let url = format!("{}&options[{timeout}]=60", lane.proxy.url);
         let store = lane.options().sources(lane.same.sources()).max_connections(1).acquire_timeout(Duration::from_secs(5));
         let store = store.connect(&url).await.unwrap();
         let what = format!("{} beyond its {timeout}", command.0);

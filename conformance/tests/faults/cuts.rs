@@ -110,19 +110,18 @@ async fn lane(next: &AtomicUsize, times: usize) -> Tally {
 type Choice = Box<dyn Fn(usize) -> Kind>;
 
 /// In which ways a command is tried, and how often all its messages are cut in each. In small runs the ways beside the usual one are not
-/// tried with each command, and both manners take turns.
+/// tried with each command, and both manners take turns in them.
 fn ways(index: usize, times: usize, takes_rows_first: bool) -> Vec<(Way, Vec<Choice>)> {
     let both = || -> Vec<Choice> {
         let choose = |kinds: [Kind; 4], time| -> Choice { Box::new(move |number| kinds[(number + time) % kinds.len()]) };
         (0..times).flat_map(|time| [choose(KEPT, time), choose(TAKEN, time)]).collect()
     };
-    let turns = || -> Vec<Choice> { vec![Box::new(|number| [KEPT, TAKEN][number % 2][number / 2 % 4])] };
     let is_small = times <= TIMES;
+    let turns = || -> Vec<Choice> { if is_small { vec![Box::new(|number| [KEPT, TAKEN][number % 2][number / 2 % 4])] } else { both() } };
     let mut ways = vec![(Way::Warm, both())];
     if takes_rows_first && (!is_small || index.is_multiple_of(2)) {
-        ways.push((Way::LockFirst, if is_small { turns() } else { both() }));
+        ways.push((Way::LockFirst, turns()));
     }
-    // Behind the connections that are made anew, the messages are those of the others.
     if !is_small || index.is_multiple_of(8) {
         ways.push((Way::Cold, turns()));
     }
