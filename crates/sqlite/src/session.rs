@@ -23,6 +23,9 @@ pub(crate) struct Session {
 /// What is prepared without naming a table, such as `COMMIT`.
 const PLAIN_STATEMENTS: usize = 16;
 
+/// What undoes.
+const TAKING_BACK: [&str; 3] = ["ROLLBACK TO job", "RELEASE job", "ROLLBACK"];
+
 impl Session {
     pub(crate) fn open(place: Arc<Place>, sql: Arc<Statements>, flags: OpenFlags, busy_timeout: Duration) -> Result<Self, BackendError> {
         // Each connection is used by one thread at a time, so SQLite's own mutex would be locked in vain.
@@ -47,6 +50,10 @@ impl Session {
         // Otherwise, once somebody has run ANALYZE, SQLite plans statements anew for the values that are bound to them.
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         self.connection.set_prepared_statement_cache_capacity(Statements::COUNT + PLAIN_STATEMENTS);
+        // To prepare one takes long enough to meet an interrupt, so what takes back is there already.
+        for sql in TAKING_BACK {
+            drop(self.connection.prepare_cached(sql)?);
+        }
         Ok(())
     }
 
@@ -122,6 +129,17 @@ impl Session {
         read()
     }
 
+    /// Takes the transaction back, if there is one. An interrupt that was meant for another statement may meet this one.
+    fn take_back(&self) {
+        const TIMES: usize = 100;
+        for _ in 0..TIMES {
+            if self.connection.is_autocommit() {
+                return;
+            }
+            drop(self.run("ROLLBACK", []));
+        }
+    }
+
     /// A transaction that takes the write lock at once, so that what it reads stays so until it writes.
     pub(crate) fn begin(&self) -> Result<Transaction<'_>, rusqlite::Error> {
         self.run("BEGIN IMMEDIATE", [])?;
@@ -166,9 +184,7 @@ impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         // After a COMMIT, and after some failures, there is nothing left to undo. Where even this fails, the next BEGIN does too
         // and says why.
-        if !self.0.connection.is_autocommit() {
-            drop(self.0.run("ROLLBACK", []));
-        }
+        self.0.take_back();
     }
 }
 
@@ -196,7 +212,11 @@ impl Drop for Savepoint<'_> {
     fn drop(&mut self) {
         // A failure that took the whole transaction back took the savepoint with it; the writer looks for that.
         if !self.kept && !self.session.connection.is_autocommit() {
-            drop(self.session.run("ROLLBACK TO job", []).and_then(|_| self.session.run("RELEASE job", [])));
+            let undone = self.session.run("ROLLBACK TO job", []).and_then(|_| self.session.run("RELEASE job", []));
+            if undone.is_err() {
+                // What cannot be taken back by itself must not be committed with the rest.
+                self.session.take_back();
+            }
         }
     }
 }
