@@ -135,20 +135,20 @@ pub(crate) enum Weakness {
 const GUARD: &str = "WHERE o.id = (g ->> 'id')::uuid AND o.revision = (g ->> 'revision')::bigint;";
 const MOVE: &str = "SET revision = o.revision + (g ->> 'events')::bigint";
 /// The number of an event.
-const NUMBER: &str = "VALUES ((c ->> 'org_id')::uuid, (c ->> 'revision')::bigint, (c ->> 'id')::uuid, c ->> 'type',";
+const NUMBER: &str = "SELECT r.org_id, r.revision, r.id, r.type,";
 
 impl Address {
     /// Replaces the function by the one that is there, with parts of it exchanged.
     pub(crate) async fn weaken(&self, pool: &PgPool, weakness: Weakness) {
         let schema = format!("\"{}\"", self.schema);
         let shipped: String = sqlx::query_scalar("SELECT pg_get_functiondef(to_regproc($1))")
-            .bind(format!("{schema}.apply_v2"))
+            .bind(format!("{schema}.apply_v3"))
             .fetch_one(pool)
             .await
             .expect("the function");
         let next = format!(
-            "VALUES ((c ->> 'org_id')::uuid, (SELECT coalesce(max(e.revision), 0) + 1 FROM {schema}.event e \
-             WHERE e.org_id = (c ->> 'org_id')::uuid), (c ->> 'id')::uuid, c ->> 'type',"
+            "SELECT r.org_id, (SELECT coalesce(max(e.revision), 0) FROM {schema}.event e WHERE e.org_id = r.org_id) \
+             + row_number() OVER (PARTITION BY r.org_id ORDER BY r.revision), r.id, r.type,"
         );
         let update = format!("UPDATE {schema}.organization o {MOVE}\n                {GUARD}");
         let blind = format!("UPDATE {schema}.organization o {MOVE} WHERE o.id = (g ->> 'id')::uuid;");

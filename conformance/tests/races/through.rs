@@ -89,7 +89,7 @@ impl Job for Write {
                 Guard::User { id, revision, .. } => {
                     *revision = seen.found.users.iter().find(|user| user.id == *id).map(|user| user.revision);
                 }
-                Guard::NewUsers { .. } | Guard::Object { .. } => {}
+                Guard::NewOrgs | Guard::NoOrg { .. } | Guard::NewUsers { .. } | Guard::Object { .. } => {}
             }
         }
         Ok(plan)

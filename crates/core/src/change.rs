@@ -19,7 +19,8 @@ use crate::value::{ExternalId, Metadata, Name, Slug};
 pub struct Plan {
     /// The moment of the command: `updated_at` of every row that a change touches.
     pub at: Option<Timestamp>,
-    /// What the decision relied on, users first, each kind in ascending order of id: the order in which to lock.
+    /// What the decision relied on, in the order in which to lock: whether organizations are there, whether users are, objects, users,
+    /// organizations, each kind in ascending order of id.
     pub guards: Vec<Guard>,
     /// What becomes of the rows.
     pub changes: Vec<Change>,
@@ -41,7 +42,7 @@ impl Plan {
     /// The plan holds only while the user's row stays as it is; in its place among the guards, unless it is guarded already.
     pub(crate) fn rely_on_user(&mut self, id: UserId, revision: Option<u64>) {
         let is_before = |guard: &Guard| match guard {
-            Guard::NewUsers { .. } | Guard::Object { .. } => true,
+            Guard::NewOrgs | Guard::NoOrg { .. } | Guard::NewUsers { .. } | Guard::Object { .. } => true,
             Guard::User { id: other, .. } => *other < id,
             Guard::Org { .. } => false,
         };
@@ -72,6 +73,14 @@ impl fmt::Debug for Plan {
 /// mismatch means that the command must be decided again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Guard {
+    /// Organizations are about to appear whose ids were not made here, or the command relies on the absence of some: which ids are
+    /// those of organizations is as it was loaded, and nobody who relies on the absence of one may be under way.
+    NewOrgs,
+    /// There is no organization with this id, and none is about to appear.
+    NoOrg {
+        /// Which.
+        id: OrgId,
+    },
     /// The user's row, by its revision, or that there is none.
     User {
         /// Whose.

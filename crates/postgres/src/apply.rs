@@ -1,4 +1,4 @@
-//! Writes a plan through the function `apply_v2`: guards, changes and events as JSON, one round trip.
+//! Writes a plan through the function `apply_v3`: guards, changes and events as JSON, one round trip.
 
 use std::fmt::Display;
 
@@ -17,7 +17,7 @@ use crate::statements::Statements;
 /// The most changes of one call: a longer plan is written in several, inside one transaction.
 pub(crate) const CHUNK: usize = 500;
 
-/// How a plan relies on whether rows of users are there.
+/// How a plan relies on whether rows are there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Presence {
     #[default]
@@ -40,24 +40,40 @@ pub(crate) enum Applied {
     Isolation,
 }
 
+/// How the plan relies on whether rows of organizations are there, and of users.
+pub(crate) fn presences(plan: &Plan) -> (Presence, Presence) {
+    let mut presences = (Presence::Free, Presence::Free);
+    for guard in &plan.guards {
+        match guard {
+            Guard::NewOrgs => presences.0 = Presence::Changed,
+            Guard::NoOrg { id: _ } => presences.0 = presences.0.max(Presence::Relied),
+            Guard::NewUsers { without_memberships: _ } => presences.1 = Presence::Changed,
+            Guard::User { id: _, revision: None, advance: _ } => presences.1 = presences.1.max(Presence::Relied),
+            Guard::User { .. } | Guard::Org { .. } | Guard::Object { .. } => {}
+        }
+    }
+    presences
+}
+
 /// Writes the plan. A plan of more than [`CHUNK`] changes takes several calls, so the caller must hold a transaction.
 pub(crate) async fn apply(sql: &Statements, conn: &mut PgConnection, plan: &Plan, backend_pid: i32) -> Result<Applied, Failure> {
     let at = plan.at.unwrap_or(Timestamp::MIN);
+    let (orgs_presence, users_presence) = presences(plan);
     let mut guards: Vec<GuardRow> = plan.guards.iter().map(guard_row).collect();
     let mut changes = plan.changes.chunks(CHUNK).peekable();
     let mut events = plan.events.chunks(CHUNK).peekable();
     loop {
-        let rows: Vec<ChangeRow<'_>> = changes.next().unwrap_or_default().iter().map(change_row).collect::<Result<_, _>>()?;
+        let written = changes.next().unwrap_or_default();
         // Events follow when the last change is written.
         let told = if changes.peek().is_none() { events.next().unwrap_or_default() } else { &[] };
-        let told: Vec<EventRow<'_>> = told.iter().map(event_row).collect::<Result<_, _>>()?;
-        let call = sql.apply.query().bind(json(&guards)?).bind(PgMoment(at)).bind(json(&rows)?).bind(json(&told)?);
+        let call = sql.apply.query().bind(orgs_presence as i32).bind(users_presence as i32).bind(json(&guards)?).bind(PgMoment(at));
+        let call = call.bind(json(&change_rows(written)?)?).bind(json(&event_rows(told)?)?);
         let answer = understood(call.bind(backend_pid).fetch_one(&mut *conn).await?.try_get(0)?)?;
         if !matches!(answer, Applied::Done) {
             return Ok(answer);
         }
         if let Some(progress) = &plan.progress {
-            progress(u64::try_from(rows.len() + told.len()).unwrap_or(u64::MAX));
+            progress(u64::try_from(written.len() + told.len()).unwrap_or(u64::MAX));
         }
         guards.clear();
         if changes.peek().is_none() && events.peek().is_none() {
@@ -70,12 +86,12 @@ pub(crate) async fn apply(sql: &Statements, conn: &mut PgConnection, plan: &Plan
 pub(crate) async fn lock(
     sql: &Statements,
     conn: &mut PgConnection,
-    presence: Presence,
+    [orgs_presence, users_presence]: [Presence; 2],
     objects: &[String],
     users: &[Uuid],
     orgs: &[Uuid],
 ) -> Result<(), Failure> {
-    sql.lock.query().bind(presence as i32).bind(objects).bind(users).bind(orgs).execute(conn).await?;
+    sql.lock.query().bind(orgs_presence as i32).bind(users_presence as i32).bind(objects).bind(users).bind(orgs).execute(conn).await?;
     Ok(())
 }
 
@@ -84,7 +100,7 @@ fn json(rows: &impl Serialize) -> Result<String, Failure> {
 }
 
 fn understood(answer: &str) -> Result<Applied, Failure> {
-    let unknown = || BackendError::new(BackendKind::Schema, "the database's function `apply_v2` is not the one that this program knows");
+    let unknown = || BackendError::new(BackendKind::Schema, "the database's function `apply_v3` is not the one that this program knows");
     let refusal = match answer.split_once(':') {
         None if answer == "ok" => return Ok(Applied::Done),
         None if answer == "moved" => return Ok(Applied::Moved),
@@ -131,11 +147,15 @@ enum GuardRow {
     User { id: Text<Uuid>, revision: u64, advance: u8 },
     NoUser { id: Text<Uuid> },
     NewUsers { without_memberships: Vec<Text<Uuid>> },
+    NewOrgs,
+    NoOrg { id: Text<Uuid> },
     Object { object_type: ObjectType, object_id: Text<Uuid>, org_id: Text<Uuid> },
 }
 
 fn guard_row(guard: &Guard) -> GuardRow {
     match guard {
+        Guard::NewOrgs => GuardRow::NewOrgs,
+        Guard::NoOrg { id } => GuardRow::NoOrg { id: uuid(id) },
         Guard::NewUsers { without_memberships } => {
             GuardRow::NewUsers { without_memberships: without_memberships.iter().map(uuid).collect() }
         }
@@ -151,28 +171,33 @@ fn guard_row(guard: &Guard) -> GuardRow {
 #[derive(Debug, Serialize)]
 #[serde(tag = "k", rename_all = "snake_case")]
 enum ChangeRow<'p> {
-    InsertUser(UserRow<'p>),
+    InsertUsers {
+        rows: Vec<UserRow<'p>>,
+    },
     SetUserStatus {
         id: Text<Uuid>,
         from: &'static str,
         to: &'static str,
     },
-    InsertOrg(Box<OrgRow<'p>>),
+    InsertOrgs {
+        rows: Vec<OrgRow<'p>>,
+    },
     UpdateOrg(OrgFields<'p>),
     SetOrgStatus {
         id: Text<Uuid>,
         from: &'static str,
         to: &'static str,
     },
-    ClaimSlug {
-        slug: &'p Slug,
-        org_id: Text<Uuid>,
+    ClaimSlugs {
+        rows: Vec<SlugRow<'p>>,
     },
     ReleaseSlug {
         slug: &'p Slug,
         org_id: Text<Uuid>,
     },
-    InsertMembership(Box<MembershipRow>),
+    InsertMemberships {
+        rows: Vec<MembershipRow>,
+    },
     SetMembershipStatus {
         org_id: Text<Uuid>,
         id: Text<Uuid>,
@@ -191,7 +216,9 @@ enum ChangeRow<'p> {
         org_id: Text<Uuid>,
         count: u64,
     },
-    InsertInvitation(Box<InvitationRow<'p>>),
+    InsertInvitations {
+        rows: Vec<InvitationRow<'p>>,
+    },
     EndInvitation {
         org_id: Text<Uuid>,
         id: Text<Uuid>,
@@ -211,7 +238,9 @@ enum ChangeRow<'p> {
         count: u64,
         terminal_by: Option<Text<Uuid>>,
     },
-    InsertTuple(Box<TupleRow<'p>>),
+    InsertTuples {
+        rows: Vec<TupleRow<'p>>,
+    },
     DeleteTuple {
         id: Text<Uuid>,
     },
@@ -226,11 +255,28 @@ enum ChangeRow<'p> {
     },
 }
 
+/// New rows of one table that stand together become one list.
+fn change_rows(changes: &[Change]) -> Result<Vec<ChangeRow<'_>>, Failure> {
+    let mut all: Vec<ChangeRow<'_>> = Vec::new();
+    for change in changes {
+        match (all.last_mut(), change_row(change)?) {
+            (Some(ChangeRow::InsertUsers { rows }), ChangeRow::InsertUsers { rows: more }) => rows.extend(more),
+            (Some(ChangeRow::InsertOrgs { rows }), ChangeRow::InsertOrgs { rows: more }) => rows.extend(more),
+            (Some(ChangeRow::ClaimSlugs { rows }), ChangeRow::ClaimSlugs { rows: more }) => rows.extend(more),
+            (Some(ChangeRow::InsertMemberships { rows }), ChangeRow::InsertMemberships { rows: more }) => rows.extend(more),
+            (Some(ChangeRow::InsertInvitations { rows }), ChangeRow::InsertInvitations { rows: more }) => rows.extend(more),
+            (Some(ChangeRow::InsertTuples { rows }), ChangeRow::InsertTuples { rows: more }) => rows.extend(more),
+            (_, row) => all.push(row),
+        }
+    }
+    Ok(all)
+}
+
 fn change_row(change: &Change) -> Result<ChangeRow<'_>, Failure> {
     Ok(match change {
-        Change::InsertUser(user) => ChangeRow::InsertUser(user_row(user)),
+        Change::InsertUser(user) => ChangeRow::InsertUsers { rows: vec![user_row(user)] },
         Change::SetUserStatus { id, from, to } => ChangeRow::SetUserStatus { id: uuid(id), from: from.as_str(), to: to.as_str() },
-        Change::InsertOrg(org) => ChangeRow::InsertOrg(Box::new(org_row(org)?)),
+        Change::InsertOrg(org) => ChangeRow::InsertOrgs { rows: vec![org_row(org)?] },
         Change::UpdateOrg { id, status, name, slug, cascade_permissions, inherit_permissions, seat_limit, external_id, metadata } => {
             ChangeRow::UpdateOrg(OrgFields {
                 id: uuid(id),
@@ -246,9 +292,9 @@ fn change_row(change: &Change) -> Result<ChangeRow<'_>, Failure> {
             })
         }
         Change::SetOrgStatus { id, from, to } => ChangeRow::SetOrgStatus { id: uuid(id), from: from.as_str(), to: to.as_str() },
-        Change::ClaimSlug { slug, org_id } => ChangeRow::ClaimSlug { slug, org_id: uuid(org_id) },
+        Change::ClaimSlug { slug, org_id } => ChangeRow::ClaimSlugs { rows: vec![SlugRow { slug, org_id: uuid(org_id) }] },
         Change::ReleaseSlug { slug, org_id } => ChangeRow::ReleaseSlug { slug, org_id: uuid(org_id) },
-        Change::InsertMembership(mem) => ChangeRow::InsertMembership(Box::new(membership_row(mem)?)),
+        Change::InsertMembership(mem) => ChangeRow::InsertMemberships { rows: vec![membership_row(mem)?] },
         Change::SetMembershipStatus { org_id, id, from, to, removed_by } => ChangeRow::SetMembershipStatus {
             org_id: uuid(org_id),
             id: uuid(id),
@@ -264,7 +310,7 @@ fn change_row(change: &Change) -> Result<ChangeRow<'_>, Failure> {
             metadata: json(metadata)?,
         },
         Change::EndMemberships { org_id, count } => ChangeRow::EndMemberships { org_id: uuid(org_id), count: *count },
-        Change::InsertInvitation(inv) => ChangeRow::InsertInvitation(Box::new(invitation_row(inv)?)),
+        Change::InsertInvitation(inv) => ChangeRow::InsertInvitations { rows: vec![invitation_row(inv)?] },
         Change::EndInvitation { org_id, id, to, terminal_at, terminal_by, invited_user_id } => ChangeRow::EndInvitation {
             org_id: uuid(org_id),
             id: uuid(id),
@@ -279,13 +325,19 @@ fn change_row(change: &Change) -> Result<ChangeRow<'_>, Failure> {
         Change::RevokeInvitations { org_id, count, terminal_by } => {
             ChangeRow::RevokeInvitations { org_id: uuid(org_id), count: *count, terminal_by: opt_uuid(terminal_by.as_ref()) }
         }
-        Change::InsertTuple(tuple) => ChangeRow::InsertTuple(Box::new(tuple_row(tuple))),
+        Change::InsertTuple(tuple) => ChangeRow::InsertTuples { rows: vec![tuple_row(tuple)] },
         Change::DeleteTuple { id } => ChangeRow::DeleteTuple { id: uuid(id) },
         Change::DeleteTuplesOfMember { org_id, usr_id, count } => {
             ChangeRow::DeleteTuplesOfMember { org_id: uuid(org_id), usr_id: uuid(usr_id), count: *count }
         }
         Change::DeleteTuplesOfOrg { org_id, count } => ChangeRow::DeleteTuplesOfOrg { org_id: uuid(org_id), count: *count },
     })
+}
+
+#[derive(Debug, Serialize)]
+struct SlugRow<'p> {
+    slug: &'p Slug,
+    org_id: Text<Uuid>,
 }
 
 #[derive(Debug, Serialize)]
@@ -501,6 +553,28 @@ struct EventRow<'p> {
     data: String,
     request_id: Option<&'p RequestId>,
     reason: Option<&'p Reason>,
+}
+
+/// Events of organizations, or of none, that stand together.
+#[derive(Debug, Serialize)]
+#[serde(tag = "k", rename_all = "snake_case")]
+enum EventRows<'p> {
+    OfOrgs { rows: Vec<EventRow<'p>> },
+    OfStore { rows: Vec<EventRow<'p>> },
+}
+
+fn event_rows(events: &[Event]) -> Result<Vec<EventRows<'_>>, Failure> {
+    let mut all: Vec<EventRows<'_>> = Vec::new();
+    for event in events {
+        let (row, of_org) = (event_row(event)?, event.org_id.is_some());
+        match all.last_mut() {
+            Some(EventRows::OfOrgs { rows }) if of_org => rows.push(row),
+            Some(EventRows::OfStore { rows }) if !of_org => rows.push(row),
+            _ if of_org => all.push(EventRows::OfOrgs { rows: vec![row] }),
+            _ => all.push(EventRows::OfStore { rows: vec![row] }),
+        }
+    }
+    Ok(all)
 }
 
 fn event_row(event: &Event) -> Result<EventRow<'_>, Failure> {

@@ -2,7 +2,7 @@
 //!
 //! It cannot commit, by type, and uses no savepoints of the client: the driver takes such a one back behind a dropped future, and where the
 //! server has already released it, that aborts the caller's transaction without a word. What a command writes is whole or absent by the
-//! block of the function `apply_v2` (adr/0010).
+//! block of the function `apply_v3` (adr/0010).
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl fmt::Debug for Bound<'_> {
 /// - `backend.retryable` where another transaction was in the way and the server gave up this one: roll it back and run it again. Under
 ///   REPEATABLE READ and SERIALIZABLE that is what happens in place of deciding again.
 /// - `backend.rolled_back` where an earlier statement failed, so that the server takes no further one.
-/// - `backend.isolation` for what only READ COMMITTED can decide: imports that bring users, and grants on objects by guarded callers.
+/// - `backend.isolation` for what only READ COMMITTED can decide: imports that bring users or organizations, and grants on objects by guarded callers.
 ///
 /// ```no_run
 /// # async fn example(pool: sqlx::PgPool, store: tenantry_postgres::PostgresStore) -> Result<(), Box<dyn std::error::Error>> {
@@ -112,7 +112,7 @@ impl<'t> Bound<'t> {
         let mut held = self.conn().await;
         let conn = &mut **held;
         let failed = |failure: Failure| Error::from(in_a_transaction(failure));
-        let mut rows = Rows::default();
+        let mut rows = Rows::before(job.spec());
         let mut id_taken = false;
         for _ in 0..ATTEMPTS {
             if rows.holds_any() {

@@ -146,3 +146,48 @@ async fn no_plan_for_any_parameters_scans_a_table() {
         discard(&mut conn, &schema).await;
     }
 }
+
+/// A value of this type, of rows that [`fill`] made where there are such.
+fn value(of: &str) -> &'static str {
+    match of {
+        "uuid" => "'00000000-0000-7000-8000-000000000007'",
+        "uuid[]" => "ARRAY['00000000-0000-7000-8000-000000000007'::uuid]",
+        "text" => "'usr'",
+        "text[]" => "ARRAY['usr']",
+        "timestamp with time zone" => "'1990-01-01Z'",
+        "bigint" | "integer" => "50",
+        "boolean" => "true",
+        other => panic!("no value of {other}"),
+    }
+}
+
+/// What a statement that is planned at each call costs is mostly that.
+#[tokio::test]
+async fn no_statement_is_planned_anew_at_every_call() {
+    // The first three call functions. What there is to sweep depends on the moment, and what is on an object on the object.
+    const OTHERS: [&str; 6] = ["apply", "lock", "feed", "load_expired_invitations", "load_expired_tuples", "tuples_on_object"];
+    let mut conn = connection().await;
+    let schema = schema("plans_kept");
+    migrate(&mut conn, &schema, Timestamp::MIN).await.unwrap();
+    let statements = Statements::new(&schema, true);
+    fill(&mut conn, &schema).await;
+    raw_sql(schema.render(ANALYZE).text()).execute(&mut conn).await.unwrap();
+    let mut anew = Vec::new();
+    for (what, sql) in statements.all().into_iter().filter(|(what, _)| !OTHERS.contains(what) && !WHOLE.contains(what)) {
+        raw_sql(schema.render(&format!("PREPARE {what} AS {}", sql.as_str())).text()).execute(&mut conn).await.unwrap();
+        let types = format!("SELECT unnest(parameter_types)::text FROM pg_prepared_statements WHERE name = '{what}'");
+        let types = raw_sql(schema.render(&types).text()).fetch_all(&mut conn).await.unwrap();
+        let values: Vec<&str> = types.iter().map(|row| value(&row.get::<String, _>(0))).collect();
+        let list = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
+        for _ in 0..7 {
+            raw_sql(schema.render(&format!("EXECUTE {what}{list}")).text()).execute(&mut conn).await.unwrap();
+        }
+        let plans = format!("SELECT generic_plans FROM pg_prepared_statements WHERE name = '{what}'");
+        let kept: i64 = raw_sql(schema.render(&plans).text()).fetch_one(&mut conn).await.unwrap().get(0);
+        if kept == 0 {
+            anew.push(what);
+        }
+    }
+    discard(&mut conn, &schema).await;
+    assert!(anew.is_empty(), "planned anew at each call: {anew:?}");
+}

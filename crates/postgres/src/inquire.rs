@@ -29,9 +29,13 @@ pub(crate) async fn answers(
     at: Timestamp,
 ) -> Result<Vec<Answer>, Failure> {
     if let [Question::Holds(TupleKey { subject, relation, object })] = questions {
-        let check = sql.check_one.query().bind(subject.kind.as_str()).bind(subject.id).bind(relation.as_str());
-        let check = check.bind(object.kind.as_str()).bind(object.id).bind(role(relation.as_str())).bind(PgMoment(at));
-        let row = check.fetch_one(conn).await?;
+        let row = if let (Some(usr), Some(role), Some(org)) = (subject.as_user(), role(relation.as_str()), object.as_org()) {
+            let check = sql.check_role.query().bind(usr.as_uuid()).bind(relation.as_str()).bind(org.as_uuid()).bind(role);
+            check.bind(PgMoment(at)).fetch_one(conn).await?
+        } else {
+            let check = sql.check_stored.query().bind(subject.kind.as_str()).bind(subject.id).bind(relation.as_str());
+            check.bind(object.kind.as_str()).bind(object.id).bind(PgMoment(at)).fetch_one(conn).await?
+        };
         return Ok(vec![Answer::Holds(lowest(row.try_get(0)?, row.try_get(1)?)?)]);
     }
     let mut columns = Columns::default();

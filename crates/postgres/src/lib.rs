@@ -12,7 +12,7 @@
 //! # }
 //! ```
 //!
-//! A command is one load statement and one call of the function `apply_v2`, two round trips and no open transaction between
+//! A command is one load statement and one call of the function `apply_v3`, two round trips and no open transaction between
 //! them (adr/0002). Everything lives in one schema, `tenantry` unless said otherwise, and every statement names it, so the
 //! connection's search path does not matter.
 
@@ -23,6 +23,7 @@ mod checks;
 mod codec;
 mod error;
 mod execute;
+mod hot;
 mod inquire;
 mod list;
 mod load;
@@ -30,6 +31,7 @@ mod lost;
 mod migrations;
 mod options;
 mod repair;
+mod session;
 mod statements;
 
 use std::fmt;
@@ -44,7 +46,8 @@ use tenantry_core::{
 };
 
 use crate::error::Failure;
-use crate::execute::HotOrgs;
+use crate::hot::HotOrgs;
+use crate::session::{Idle, Session};
 use crate::statements::Statements;
 
 pub use bound::{Bound, bind, commit};
@@ -60,6 +63,7 @@ pub struct Postgres {
     owned: bool,
     statements: Arc<Statements>,
     hot: HotOrgs,
+    idle: Arc<Idle>,
     /// Whether reads and writes are wrapped in transactions, for poolers that otherwise split them over servers.
     transaction_per_command: bool,
     /// A pooler was seen to hand a load and its write to different server processes, or transactions are not READ COMMITTED
@@ -75,6 +79,7 @@ impl fmt::Debug for Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        self.idle.clear();
         if !self.owned {
             return;
         }
@@ -105,18 +110,27 @@ macro_rules! read {
             let done = match begin {
                 None => {
                     let $conn = session.conn().await?;
-                    $read.await
-                }
-                Some(begin) => match session.begin(begin).await {
-                    Ok(mut tx) => {
-                        let $conn = &mut *tx;
-                        let done = $read.await;
-                        // Nothing was changed, so how it ends does not matter.
-                        drop(tx.rollback().await);
-                        done
+                    let done = $read.await;
+                    if done.is_ok() {
+                        session.settle();
                     }
-                    Err(failure) => Err(failure),
-                },
+                    done
+                }
+                Some(begin) => {
+                    let (done, ended) = match session.begin(begin).await {
+                        Ok(mut tx) => {
+                            let $conn = &mut *tx;
+                            let done = $read.await;
+                            // Nothing was changed, so how it ends does not matter.
+                            (done, tx.rollback().await.is_ok())
+                        }
+                        Err(failure) => (Err(failure), false),
+                    };
+                    if ended && done.is_ok() {
+                        session.settle();
+                    }
+                    done
+                }
             };
             match done {
                 Err(failure) if failure.is_lost() && !again => again = true,
@@ -144,7 +158,7 @@ impl Postgres {
         Err(error::retryable())
     }
 
-    async fn feed_once(&self, session: &mut execute::Session<'_>, query: &EventQuery) -> Result<Option<Vec<Event>>, Failure> {
+    async fn feed_once(&self, session: &mut Session<'_>, query: &EventQuery) -> Result<Option<Vec<Event>>, Failure> {
         let mut tx = session.begin("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
         let events = list::events(&self.statements, &mut tx, query).await?;
         tx.commit().await?;

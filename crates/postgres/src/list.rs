@@ -172,8 +172,13 @@ pub(crate) async fn tuples(sql: &Statements, conn: &mut PgConnection, asked: &Tu
         WhichTuples::OfObject { object, relation, window } => {
             let (after, limit) = behind(window);
             let relation = relation.as_ref().map(Relation::as_str);
-            let list = sql.tuples_on_object.query().bind(object.kind.as_str()).bind(object.id).bind(after).bind(limit).bind(at);
-            list.bind(relation).bind(relation.and_then(role)).fetch_all(conn).await?
+            if object.as_org().is_some() {
+                let list = sql.tuples_on_org.query().bind(object.id).bind(after).bind(limit).bind(at);
+                list.bind(relation).bind(relation.and_then(role)).fetch_all(conn).await?
+            } else {
+                let list = sql.tuples_on_object.query().bind(object.kind.as_str()).bind(object.id).bind(after).bind(limit).bind(at);
+                list.bind(relation).fetch_all(conn).await?
+            }
         }
     };
     each(&rows, |fields| codec::tuple(fields))

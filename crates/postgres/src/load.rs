@@ -104,7 +104,7 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
     };
     if has_grants {
         seen.grants = standpoints(first, from)?;
-        from += 3;
+        from += 1;
     }
     match load.spec {
         LoadSpec::Nothing | LoadSpec::Ids(_) | LoadSpec::Expired { .. } => {}
@@ -231,18 +231,18 @@ fn asked(grants: &[Grant]) -> (Vec<&str>, Vec<&str>, Vec<Uuid>) {
     (relations, types, grants.iter().map(|grant| grant.object.id).collect())
 }
 
-/// Three columns of equal length, one entry for each relation and object.
+/// Three numbers for each relation and object.
 fn standpoints(row: &PgRow, at: usize) -> Result<Vec<Standpoint>, Failure> {
-    let (open, scoped): (Option<Vec<i64>>, Option<Vec<i64>>) = (row.try_get(at)?, row.try_get(at + 1)?);
-    let elsewhere: Option<Vec<bool>> = row.try_get(at + 2)?;
-    let (Some(open), Some(scoped), Some(elsewhere)) = (open, scoped, elsewhere) else { return Ok(Vec::new()) };
+    let numbers: Option<Vec<i64>> = row.try_get(at)?;
     let hold = |micros: i64| match micros {
         -1 => Ok(Hold::Not),
         i64::MAX => Ok(Hold::Lasting),
         micros => Timestamp::from_micros(micros).map(Hold::Until).map_err(|cause| unreadable("tuple", "unknown", cause)),
     };
-    let each = open.into_iter().zip(scoped).zip(elsewhere);
-    each.map(|((open, scoped), elsewhere)| Ok(Standpoint { open: hold(open)?, scoped: hold(scoped)?, elsewhere })).collect()
+    let (each, _) = numbers.as_deref().unwrap_or_default().as_chunks();
+    each.iter()
+        .map(|[open, scoped, elsewhere]| Ok(Standpoint { open: hold(*open)?, scoped: hold(*scoped)?, elsewhere: *elsewhere != 0 }))
+        .collect()
 }
 
 fn opt_count(row: &PgRow, at: usize) -> Result<Option<u64>, Failure> {

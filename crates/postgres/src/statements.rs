@@ -73,6 +73,9 @@ impl Statement {
     }
 }
 
+// Arrays stand in sub-selects of their own, `(SELECT $1::uuid[])`: the planner then guesses their length and does not look. Where it
+// sees a short one, a plan for this one seems cheaper than one for all, and the server plans anew at every call, which takes longer than
+// the look-ups.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)+) => {
         /// The statements of one store.
@@ -185,15 +188,12 @@ fn guarded(load: &str, org: &str, usr: &str) -> String {
     load.replace("{actor}", &standing)
 }
 
-/// What the user `{usr}` has to do with each relation on an object of three arrays, in a scope: how long they hold it without a
-/// scope and in it (microseconds since 1970, -1 for not at all, the highest number for without an end), and whether the object has
-/// something outside of it.
-/// `once` says in which rows of the answer.
-fn standpoints(usr: &str, scope: &str, arrays: [&str; 3], at: &str, once: &str) -> String {
-    let [relations, types, ids] = arrays;
-    let each = format!(
-        "FROM unnest({relations}::text[], {types}::text[], {ids}::uuid[]) WITH ORDINALITY x (relation, object_type, object_id, n) ORDER BY x.n"
-    );
+/// What the user `{usr}` has to do with each relation on an object `x (relation, object_type, object_id, n)`, in a scope, as one array
+/// of three numbers each: how long they hold it without a scope and in it (microseconds since 1970, -1 for not at all, the highest number
+/// for without an end), and whether the object has something outside of it (0 or 1). `once` says in which rows of the answer.
+///
+/// One array, since each part of a statement costs something at its start, whether it finds anything or not.
+fn standpoints(usr: &str, scope: &str, asked: &str, at: &str, once: &str) -> String {
     let hold = |scope: &str| {
         format!(
             "coalesce((SELECT CASE WHEN t.expires_at IS NULL THEN 9223372036854775807 ELSE (extract(epoch FROM t.expires_at) * 1000000)::bigint END \
@@ -204,19 +204,20 @@ fn standpoints(usr: &str, scope: &str, arrays: [&str; 3], at: &str, once: &str) 
     };
     let elsewhere = format!(
         "EXISTS (SELECT FROM {{s}}tuple t WHERE t.object_type = x.object_type AND t.object_id = x.object_id \
-         AND t.org_id IS DISTINCT FROM {scope} AND {scope}::uuid IS NOT NULL AND {})",
+         AND t.org_id IS DISTINCT FROM {scope} AND {scope}::uuid IS NOT NULL AND {})::integer",
         not_expired("t", at),
     );
-    let column = |what: &str| format!(", CASE WHEN {once} THEN ARRAY(SELECT {what} {each}) END");
-    [hold("t.org_id IS NULL"), hold(&format!("t.org_id = {scope}")), elsewhere].map(|what| column(&what)).concat()
+    format!(
+        ", CASE WHEN {once} THEN ARRAY(SELECT w.v FROM {asked} CROSS JOIN LATERAL (VALUES (1, {}), (2, {}), (3, {elsewhere})) w (k, v) \
+         ORDER BY x.n, w.k) END",
+        hold("t.org_id IS NULL"),
+        hold(&format!("t.org_id = {scope}")),
+    )
 }
 
-/// What an invitation `v` promises, as the three arrays of [`standpoints`].
-const PROMISES: [&str; 3] = [
-    "ARRAY(SELECT p.v ->> 'relation' FROM jsonb_array_elements(v.pre_tuples::jsonb) WITH ORDINALITY p (v, n) ORDER BY p.n)",
-    "ARRAY(SELECT p.v ->> 'object_type' FROM jsonb_array_elements(v.pre_tuples::jsonb) WITH ORDINALITY p (v, n) ORDER BY p.n)",
-    "ARRAY(SELECT p.v ->> 'object_id' FROM jsonb_array_elements(v.pre_tuples::jsonb) WITH ORDINALITY p (v, n) ORDER BY p.n)",
-];
+/// What an invitation `v` promises, as [`standpoints`] asks of it.
+const PROMISES: &str = "jsonb_array_elements(v.pre_tuples::jsonb) WITH ORDINALITY p (v, n) CROSS JOIN LATERAL \
+    (SELECT p.v ->> 'relation' AS relation, p.v ->> 'object_type' AS object_type, (p.v ->> 'object_id')::uuid AS object_id, p.n) x";
 
 /// How many seats of the organization `{org}` are taken at a moment; null when it has no limit.
 fn seats(org: &str, at: &str) -> String {
@@ -302,7 +303,7 @@ fn load_pair() -> String {
 fn load_invite() -> String {
     format!(
         "SELECT pg_backend_pid(){{actor}}{{grants}}, {}, CASE WHEN v.id IS NOT NULL THEN ROW({}) END FROM (SELECT) one LEFT JOIN \
-         {{s}}invitation v ON v.org_id = $1 AND v.status = 'pending' AND v.identifier = ANY ($2) ORDER BY v.id",
+         {{s}}invitation v ON v.org_id = $1 AND v.status = 'pending' AND v.identifier = ANY ((SELECT $2::text[])::text[]) ORDER BY v.id",
         one("organization", "o", ORG, "o.id = $1"),
         columns(INV, "v"),
     )
@@ -320,10 +321,9 @@ fn load_invitation() -> String {
 /// `$1` invitation, `$2` moment, `$3` user or null.
 fn load_accept() -> String {
     format!(
-        "SELECT pg_backend_pid(){}, ROW({}), {}, {}, {}, {}, {}, ARRAY(SELECT (p.n - 1)::integer FROM \
-         jsonb_array_elements(v.pre_tuples::jsonb) WITH ORDINALITY p (v, n) WHERE EXISTS (SELECT FROM {{s}}tuple t \
-         WHERE t.object_type = p.v ->> 'object_type' AND t.object_id = (p.v ->> 'object_id')::uuid AND t.relation = p.v ->> 'relation' \
-         AND t.subject_type = 'usr' AND t.subject_id = $3 AND t.org_id IS NULL AND {}) ORDER BY p.n) FROM {{s}}invitation v WHERE v.id = $1",
+        "SELECT pg_backend_pid(){}, ROW({}), {}, {}, {}, {}, {}, ARRAY(SELECT (x.n - 1)::integer FROM {PROMISES} \
+         WHERE EXISTS (SELECT FROM {{s}}tuple t WHERE t.object_type = x.object_type AND t.object_id = x.object_id AND t.relation = x.relation \
+         AND t.subject_type = 'usr' AND t.subject_id = $3 AND t.org_id IS NULL AND {}) ORDER BY x.n) FROM {{s}}invitation v WHERE v.id = $1",
         standpoints("v.invited_by", "v.org_id", PROMISES, "$2", "v.judged"),
         columns(INV, "v"),
         one("organization", "o", ORG, "o.id = v.org_id"),
@@ -430,11 +430,11 @@ fn invitation_filter(alias: &str) -> String {
 const EVENT: &str = "@.id, @.org_id, @.revision, @.type, @.actor_type, @.actor_id, @.at, @.subject_ids, @.data, @.request_id, @.reason";
 
 statements! {
-    /// `$1` guards, `$2` moment, `$3` changes, `$4` events, `$5` the server process that the load came from: a pooler may hand
-    /// the write to another one, and then a lost connection could not be looked into.
-    apply = "SELECT CASE WHEN pg_backend_pid() = $5 THEN {s}apply_v2($1::jsonb, $2, $3::jsonb, $4::jsonb) ELSE 'moved' END";
-    /// `$1` presence, `$2` objects, `$3` users, `$4` organizations.
-    lock = "SELECT {s}lock_v2($1, $2, $3, $4)";
+    /// `$1` presence of organizations, `$2` of users, `$3` guards, `$4` moment, `$5` changes, `$6` events, `$7` the server process that the
+    /// load came from: a pooler may hand the write to another one, and then a lost connection could not be looked into.
+    apply = "SELECT CASE WHEN pg_backend_pid() = $7 THEN {s}apply_v3($1, $2, $3::jsonb, $4, $5::jsonb, $6::jsonb) ELSE 'moved' END";
+    /// `$1` presence of organizations, `$2` of users, `$3` objects, `$4` users, `$5` organizations.
+    lock = "SELECT {s}lock_v3($1, $2, $3, $4, $5)";
     /// `$1` the server process that had the write in hand. Whether this is a server that would know, and whether it still lives.
     backend_lives = "SELECT NOT pg_is_in_recovery(), EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)";
 
@@ -466,7 +466,7 @@ statements! {
     load_invite_as = guarded(&load_invite(), "$1", "$3").replace("{grants}", &standpoints(
         "$3",
         "$1",
-        ["$5", "$6", "$7"],
+        "unnest((SELECT $5::text[]), (SELECT $6::text[]), (SELECT $7::uuid[])) WITH ORDINALITY x (relation, object_type, object_id, n)",
         "$4",
         "row_number() OVER (ORDER BY v.id) = 1",
     ));
@@ -478,17 +478,19 @@ statements! {
     load_new_tuple = plain(&load_new_tuple());
     /// `$9` user, `$10` moment.
     load_new_tuple_as = guarded(&load_new_tuple(), "coalesce($6::uuid, $7::uuid)", "$9")
-        .replace("{grants}", &standpoints("$9", "$6", ["ARRAY[$3]", "ARRAY[$4]", "ARRAY[$5]"], "$10", "true"));
+        .replace("{grants}", &standpoints(
+        "$9",
+        "$6",
+        "(SELECT $3::text AS relation, $4::text AS object_type, $5::uuid AS object_id, 1 AS n) x",
+        "$10",
+        "true",
+    ));
     load_tuple = plain(&load_tuple());
     /// `$2` user, `$3` moment.
     load_tuple_as = guarded(&load_tuple(), &home_of_tuple(), "$2").replace("{grants}", &standpoints(
         "$2",
         &of_tuple("t.org_id"),
-        [
-            "ARRAY(SELECT t.relation FROM {s}tuple t WHERE t.id = $1)",
-            "ARRAY(SELECT t.object_type FROM {s}tuple t WHERE t.id = $1)",
-            "ARRAY(SELECT t.object_id FROM {s}tuple t WHERE t.id = $1)",
-        ],
+        "(SELECT t.relation, t.object_type, t.object_id, 1 AS n FROM {s}tuple t WHERE t.id = $1) x",
         "$3",
         "true",
     ));
@@ -506,23 +508,24 @@ statements! {
         one("organization", "b", ORG, "b.id = t.object_id AND t.object_type = 'org'"),
     );
 
-    users_by_id = format!("SELECT {} FROM {{s}}user_account u WHERE u.id = ANY ($1) ORDER BY u.id", columns(USER, "u"));
-    orgs_by_id = format!("SELECT {} FROM {{s}}organization o WHERE o.id = ANY ($1) ORDER BY o.id", columns(ORG, "o"));
-    memberships_by_id = format!("SELECT {} FROM {{s}}membership m WHERE m.id = ANY ($1) ORDER BY m.id", columns(MEM, "m"));
-    slugs_by_text = "SELECT s.slug, s.org_id FROM {s}organization_slug s WHERE s.slug = ANY ($1) ORDER BY s.slug";
-    invitations_by_id = format!("SELECT {} FROM {{s}}invitation v WHERE v.id = ANY ($1) ORDER BY v.id", columns(INV, "v"));
-    tuples_by_id = format!("SELECT {} FROM {{s}}tuple t WHERE t.id = ANY ($1) ORDER BY t.id", columns(TUP, "t"));
+    users_by_id = format!("SELECT {} FROM {{s}}user_account u WHERE u.id = ANY ((SELECT $1::uuid[])::uuid[]) ORDER BY u.id", columns(USER, "u"));
+    orgs_by_id = format!("SELECT {} FROM {{s}}organization o WHERE o.id = ANY ((SELECT $1::uuid[])::uuid[]) ORDER BY o.id", columns(ORG, "o"));
+    memberships_by_id = format!("SELECT {} FROM {{s}}membership m WHERE m.id = ANY ((SELECT $1::uuid[])::uuid[]) ORDER BY m.id", columns(MEM, "m"));
+    slugs_by_text = "SELECT s.slug, s.org_id FROM {s}organization_slug s WHERE s.slug = ANY ((SELECT $1::text[])::text[]) ORDER BY s.slug";
+    invitations_by_id = format!("SELECT {} FROM {{s}}invitation v WHERE v.id = ANY ((SELECT $1::uuid[])::uuid[]) ORDER BY v.id", columns(INV, "v"));
+    tuples_by_id = format!("SELECT {} FROM {{s}}tuple t WHERE t.id = ANY ((SELECT $1::uuid[])::uuid[]) ORDER BY t.id", columns(TUP, "t"));
     /// `$1` to `$6` subjects' types and ids, relations, objects' types and ids, scopes.
     tuples_by_key = format!(
-        "SELECT {} FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[]) k (st, sid, rel, ot, oid, org) \
+        "SELECT {} FROM unnest((SELECT $1::text[]), (SELECT $2::uuid[]), (SELECT $3::text[]), (SELECT $4::text[]), \
+         (SELECT $5::uuid[]), (SELECT $6::uuid[])) k (st, sid, rel, ot, oid, org) \
          JOIN {{s}}tuple t ON t.object_type = k.ot AND t.object_id = k.oid AND t.relation = k.rel AND t.subject_type = k.st \
          AND t.subject_id = k.sid AND t.org_id IS NOT DISTINCT FROM k.org ORDER BY t.id",
         columns(TUP, "t"),
     );
     /// `$1` organizations, `$2` the slugs of roles, `$3` moment.
-    role_bound = "SELECT x.id FROM unnest($1::uuid[]) x (id) WHERE EXISTS (SELECT FROM {s}tuple t WHERE t.object_type = 'org' \
+    role_bound = "SELECT x.id FROM unnest((SELECT $1::uuid[])) x (id) WHERE EXISTS (SELECT FROM {s}tuple t WHERE t.object_type = 'org' \
         AND t.object_id = x.id AND t.relation = ANY ($2) AND (t.expires_at IS NULL OR t.expires_at > $3)) ORDER BY x.id";
-    members_among = "SELECT x.id FROM unnest($1::uuid[]) x (id) WHERE EXISTS (SELECT FROM {s}membership m WHERE m.usr_id = x.id) ORDER BY x.id";
+    members_among = "SELECT x.id FROM unnest((SELECT $1::uuid[])) x (id) WHERE EXISTS (SELECT FROM {s}membership m WHERE m.usr_id = x.id) ORDER BY x.id";
 
     org_by_slug = format!(
         "SELECT {} FROM {{s}}organization o WHERE o.id = (SELECT s.org_id FROM {{s}}organization_slug s WHERE s.slug = $1)",
@@ -585,20 +588,33 @@ statements! {
         " ORDER BY @.id LIMIT $4",
         " LIMIT $4",
     );
-    /// `$1` object's type, `$2` its id, `$3` behind, `$4` limit, `$5` moment, `$6` relation or null, `$7` the role that is called so.
-    tuples_on_object = tuples(
-        &format!("t.object_type = $1 AND t.object_id = $2 AND t.id > $3 AND ($6::text IS NULL OR t.relation = $6) AND {}", counts("$5")),
-        &format!("$1 = 'org' AND m.org_id = $2 AND m.id > $3 AND ($6::text IS NULL OR m.role_id = $7) AND {}", live("$2", "$5")),
-        " ORDER BY @.id LIMIT $4",
-        " LIMIT $4",
+    /// `$1` object's type, which is not that of organizations, `$2` its id, `$3` behind, `$4` limit, `$5` moment, `$6` relation or null.
+    tuples_on_object = format!(
+        "SELECT {} FROM {{s}}tuple t WHERE t.object_type = $1 AND t.object_id = $2 AND t.id > $3 AND ($6::text IS NULL OR t.relation = $6) \
+         AND {} ORDER BY t.id LIMIT $4",
+        columns(TUP, "t"),
+        counts("$5"),
     );
-    /// `$1` to `$5` the tuple, `$6` the role that is called like the relation, `$7` moment.
-    check_one = format!(
+    /// `$1` organization, `$2` behind, `$3` limit, `$4` moment, `$5` relation or null, `$6` the role that is called so.
+    tuples_on_org = tuples(
+        &format!("t.object_type = 'org' AND t.object_id = $1 AND t.id > $2 AND ($5::text IS NULL OR t.relation = $5) AND {}", counts("$4")),
+        &format!("m.org_id = $1 AND m.id > $2 AND ($5::text IS NULL OR m.role_id = $6) AND {}", live("$1", "$4")),
+        " ORDER BY @.id LIMIT $3",
+        " LIMIT $3",
+    );
+    /// `$1` to `$5` the tuple, `$6` moment.
+    check_stored = format!(
         "SELECT (SELECT t.id FROM {{s}}tuple t WHERE t.object_type = $4 AND t.object_id = $5 AND t.relation = $3 AND t.subject_type = $1 \
-         AND t.subject_id = $2 AND {} ORDER BY t.id LIMIT 1), (SELECT m.id FROM {{s}}membership m WHERE $1 = 'usr' AND $4 = 'org' \
-         AND m.org_id = $5 AND m.usr_id = $2 AND m.role_id = $6 AND {})",
-        counts("$7"),
-        live("$5", "$7"),
+         AND t.subject_id = $2 AND {} ORDER BY t.id LIMIT 1), NULL::uuid",
+        counts("$6"),
+    );
+    /// `$1` user, `$2` relation, `$3` organization, `$4` the role that is called like the relation, `$5` moment.
+    check_role = format!(
+        "SELECT (SELECT t.id FROM {{s}}tuple t WHERE t.object_type = 'org' AND t.object_id = $3 AND t.relation = $2 AND t.subject_type = 'usr' \
+         AND t.subject_id = $1 AND {} ORDER BY t.id LIMIT 1), (SELECT m.id FROM {{s}}membership m WHERE m.org_id = $3 AND m.usr_id = $1 \
+         AND m.role_id = $4 AND {})",
+        counts("$5"),
+        live("$3", "$5"),
     );
     /// `$1` to `$6` subjects' types and ids (null where they are asked for), relations, objects' types and ids, roles; `$7` moment,
     /// `$8` the most subjects.
@@ -611,7 +627,8 @@ statements! {
          FROM {{s}}tuple t WHERE t.object_type = k.ot AND t.object_id = k.oid AND t.relation = k.rel AND {} ORDER BY t.id LIMIT $8) \
          UNION ALL (SELECT m.id, 'usr:' || m.usr_id FROM {{s}}membership m WHERE k.ot = 'org' AND m.org_id = k.oid \
          AND m.role_id = k.role AND {} ORDER BY m.id LIMIT $8)) x ORDER BY x.id LIMIT $8) END \
-         FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[]) WITH ORDINALITY k (st, sid, rel, ot, oid, role, n) \
+         FROM unnest((SELECT $1::text[]), (SELECT $2::uuid[]), (SELECT $3::text[]), (SELECT $4::text[]), (SELECT $5::uuid[]), \
+         (SELECT $6::uuid[])) WITH ORDINALITY k (st, sid, rel, ot, oid, role, n) \
          ORDER BY k.n",
         counts("$7"),
         live("k.oid", "$7"),
@@ -620,7 +637,7 @@ statements! {
     );
     /// `$1` user, `$2` organizations.
     standings = format!(
-        "SELECT {}, {}, {} FROM unnest($2::uuid[]) WITH ORDINALITY x (id, n) ORDER BY x.n",
+        "SELECT {}, {}, {} FROM unnest((SELECT $2::uuid[])) WITH ORDINALITY x (id, n) ORDER BY x.n",
         one("user_account", "u", USER, "u.id = $1"),
         one("membership", "m", MEM, "m.org_id = x.id AND m.usr_id = $1 AND m.status <> 'revoked'"),
         statuses("x.id"),

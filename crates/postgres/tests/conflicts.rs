@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use support::{fresh, usr};
 use tenantry_core::{
-    AddMember, Backend, Caller, ChangeRole, CountMembers, CreateOrg, CreateTuple, CreateUser, DomainError, Error, Event, Import, Inspect,
-    Job, ListAllChanges, Load, LoadSpec, MembershipStatus, OrgStatus, Patch, Plan, ReinstateUser, RevokeOrg, RevokeUser, SelfLeave,
-    Snapshot, Sources, SuspendUser, TenancyStore, UpdateOrg,
+    AcceptInvitation, AddMember, Backend, Caller, ChangeRole, CountMembers, CreateInvitation, CreateOrg, CreateTuple, CreateUser,
+    DomainError, Error, Event, Import, Inspect, InvitationInput, Job, ListAllChanges, Load, LoadSpec, MembershipStatus, OrgStatus, Patch,
+    Plan, ReinstateUser, RevokeOrg, RevokeUser, SelfLeave, Snapshot, Sources, SuspendUser, TenancyStore, Timestamp, UpdateOrg,
 };
 use tenantry_postgres::{Options, PostgresStore};
 
@@ -29,7 +29,7 @@ impl Job for Disturbed {
     }
 
     fn begin(&mut self) -> Load<'_> {
-        Load { spec: &self.spec, actor: None, at: tenantry_core::Timestamp::MIN }
+        Load { spec: &self.spec, actor: None, at: Timestamp::MIN }
     }
 
     fn decide(&mut self, seen: &Snapshot) -> Result<Plan, Error> {
@@ -58,11 +58,12 @@ impl Job for Disturbed {
 }
 
 async fn disturbed(times: usize) -> Vec<u64> {
-    let (store, _schema) = fresh().await;
+    let (store, schema) = fresh().await;
     let org = support::org(&store).await;
     let (again, asked) = std::sync::mpsc::channel();
     let (tell, done) = std::sync::mpsc::channel();
-    let other = store.clone();
+    // As another process: commands of this one wait for their turn.
+    let other = Options::new().schema(schema.name()).connect(&support::url()).await.unwrap();
     let runtime = tokio::runtime::Handle::current();
     std::thread::spawn(move || {
         let mut number = 0;
@@ -166,7 +167,7 @@ struct Interrupted {
 }
 
 impl tenantry_core::IdSource for Interrupted {
-    fn next(&self, now: tenantry_core::Timestamp) -> Result<uuid::Uuid, tenantry_core::BackendError> {
+    fn next(&self, now: Timestamp) -> Result<uuid::Uuid, tenantry_core::BackendError> {
         if let Some(begin) = self.begin.lock().unwrap().take() {
             begin.send(()).unwrap();
             self.done.lock().unwrap().recv().unwrap();
@@ -214,28 +215,52 @@ async fn an_import_of_a_revoked_user_sees_what_that_user_came_to_own_meanwhile()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_membership_id_brought_twice_at_once_is_taken_once() {
+async fn one_user_id_brought_twice_at_once_is_taken_once() {
     let (store, schema) = fresh().await;
-    let rows = |org: u32| {
-        let org = format!("org_0196000000007000800000000000000{org}");
-        vec![
-            (1, row(&format!(r#"{{"type":"organization","id":"{org}"}}"#))),
-            (
-                2,
-                row(&format!(
-                    r#"{{"type":"membership","id":"mem_01960000000070008000000000000001","usr_id":"{}","org_id":"{org}","role":"owner"}}"#,
-                    usr(1)
-                )),
-            ),
-        ]
-    };
-    let (first, second) = (rows(1), rows(2));
+    let rows = |name: &str| vec![(1, row(&format!(r#"{{"type":"user","id":"{}","display_name":"{name}"}}"#, usr(1))))];
+    let (first, second) = (rows("Ann"), rows("Bea"));
     let import = interrupted(&schema, move |other| async move {
         other.import(Import::new(first)).await.unwrap();
     });
     let refused = import.await.import(Import::new(second)).await.unwrap_err();
     assert_eq!(refused.code(), "conflict.import");
-    assert_eq!(store.dump().await.unwrap().memberships.len(), 1);
+    assert_eq!(store.dump().await.unwrap().users.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_on_what_an_import_makes_an_organization_meanwhile_is_refused() {
+    let (store, schema) = fresh().await;
+    let org = "org_01960000000070008000000000000001";
+    let mem = "mem_01960000000070008000000000000002";
+    let rows = vec![
+        (1, row(&format!(r#"{{"type":"organization","id":"{org}"}}"#))),
+        (2, row(&format!(r#"{{"type":"membership","id":"{mem}","usr_id":"{}","org_id":"{org}","role":"owner"}}"#, usr(1)))),
+    ];
+    let late = interrupted(&schema, move |other| async move {
+        other.import(Import::new(rows)).await.unwrap();
+    });
+    let subject = usr(2).to_string();
+    let create = CreateTuple::new(("usr", &subject), "owner", ("org", org));
+    let refused = late.await.create_tuple(create).await.unwrap_err();
+    assert_eq!(refused.code(), "precondition.membership_relation");
+    assert_eq!(store.dump().await.unwrap().tuples.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_accepts_for_themselves_is_still_active_when_it_is_written() {
+    let (store, schema) = fresh().await;
+    let org = support::org(&store).await;
+    let late = store.create_user(CreateUser::new()).await.unwrap().user.id;
+    let end = Timestamp::from_micros(Sources::system().clock.now().as_micros() + 60_000_000).unwrap();
+    let input = InvitationInput::new("late@example.org", "member", end);
+    let inv = store.create_invitation(CreateInvitation::new(org, usr(1), input)).await.unwrap();
+    let suspended = interrupted(&schema, move |other| async move {
+        other.suspend_user(SuspendUser::new(late)).await.unwrap();
+    });
+    let caller = Caller::guarded(late).vouching(["late@example.org"]);
+    let refused = suspended.await.with_caller(caller).accept_invitation(AcceptInvitation::by(inv.id, late, "late@example.org")).await;
+    assert_eq!(refused.unwrap_err().code(), "precondition.user_not_active");
+    assert_eq!(store.get_membership_for(org, late).await.unwrap_err().code(), "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]

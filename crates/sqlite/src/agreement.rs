@@ -136,8 +136,9 @@ fn change(dice: &mut Dice, state: &State, at: Timestamp) -> Change {
         9 => Change::SetMembershipStatus {
             org_id: id(org),
             id: id(n),
-            from: dice.pick(&stored),
-            to: dice.pick(&stored[..3]),
+            // Nothing comes back from the last one: no plan says so.
+            from: dice.pick(&stored[..3]),
+            to: dice.pick(&stored),
             removed_by: dice.some(|_| id(usr)),
         },
         10 => Change::UpdateMembership {
@@ -189,7 +190,9 @@ fn change(dice: &mut Dice, state: &State, at: Timestamp) -> Change {
 }
 
 fn guard(dice: &mut Dice) -> Guard {
-    match dice.below(4) {
+    match dice.below(6) {
+        4 => Guard::NewOrgs,
+        5 => Guard::NoOrg { id: id(dice.one(FEW)) },
         0 => Guard::User { id: id(dice.one(FEW)), revision: dice.some(|dice| u64::from(dice.below(2))), advance: dice.below(2) == 0 },
         1 => Guard::NewUsers { without_memberships: vec![id(dice.one(FEW))] },
         2 => Guard::Org { id: id(dice.one(FEW)), revision: dice.one(3).into(), events: dice.below(2).into() },

@@ -42,6 +42,8 @@ fn hold(db: &Session, guard: &Guard, at: Timestamp) -> Result<(), Failure> {
             expect(same, "user_account", id)
         }
         // Nothing else writes while this does, so only what was there at the load could be.
+        Guard::NewOrgs => Ok(()),
+        Guard::NoOrg { id } => expect(stored_revision(db, &db.sql.org_revision, id)?.is_none(), "organization", id),
         Guard::NewUsers { without_memberships } => {
             without_memberships.iter().try_for_each(|usr| expect(!db.holds(&db.sql.has_memberships, [bytes(usr)])?, "membership", usr))
         }
@@ -574,6 +576,9 @@ mod tests {
         let org = |n, revision, events| Guard::Org { id: id(n), revision, events };
         let object = |kind, n, org| Guard::Object { object: entity(kind, n), org_id: id(org) };
         let mut guards = vec![
+            Guard::NewOrgs,
+            Guard::NoOrg { id: id(1) },
+            Guard::NoOrg { id: id(99) },
             Guard::NewUsers { without_memberships: Vec::new() },
             Guard::NewUsers { without_memberships: vec![id(99)] },
             Guard::NewUsers { without_memberships: vec![id(99), id(1)] },

@@ -68,8 +68,6 @@ fn others() -> Vec<Pairing> {
                 let inv = m.invite(shop.org, "late", "member", m.someday()).await?;
                 Ok(Race::of([accept(&m, "late", inv, late).by(late), on_user("suspend_user", late)]))
             })
-        })
-        // Who becomes a plain member is seen as of the load (adr/0005).
-        .in_flight(),
+        }),
     ]
 }

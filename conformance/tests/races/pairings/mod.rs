@@ -3,6 +3,7 @@
 
 mod crosswise;
 mod guarded;
+mod imports;
 mod invitations;
 mod members;
 mod organizations;
@@ -120,6 +121,7 @@ pub(crate) fn all() -> Vec<Pairing> {
         tuples::pairings(),
         guarded::pairings(),
         sweeps::pairings(),
+        imports::pairings(),
     ];
     groups.into_iter().flatten().collect()
 }
@@ -145,9 +147,12 @@ const SEAT_LIMIT: &str = "conflict.seat_limit";
 const ORG_SLUG: &str = "conflict.org_slug";
 const HAS_CHILDREN: &str = "conflict.has_children";
 const TERMINAL: &str = "conflict.already_terminal";
+const IMPORT: &str = "conflict.import";
 const FORBIDDEN: &str = "forbidden";
 const HIERARCHY: &str = "forbidden.role_hierarchy";
+const NO_OWNER: &str = "precondition.no_owner";
 const NOT_FOUND: &str = "not_found";
+const MEMBERSHIP_RELATION: &str = "precondition.membership_relation";
 const MEM_NOT_ACTIVE: &str = "precondition.mem_not_active";
 const ORG_NOT_ACTIVE: &str = "precondition.org_not_active";
 const USER_NOT_ACTIVE: &str = "precondition.user_not_active";

@@ -1,6 +1,6 @@
 //! A plan in the making.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Decision, Env};
 use crate::change::{Change, Guard, Plan};
@@ -21,6 +21,8 @@ pub(super) struct Draft<'e, 'i> {
     env: &'e mut Env<'i>,
     users: BTreeMap<UserId, (Option<u64>, bool)>,
     orgs: BTreeMap<OrgId, (u64, u64)>,
+    new_orgs: bool,
+    no_orgs: BTreeSet<OrgId>,
     new_users: Option<Vec<UserId>>,
     objects: Vec<(EntityRef, OrgId)>,
     born: BTreeMap<OrgId, u64>,
@@ -31,7 +33,18 @@ pub(super) struct Draft<'e, 'i> {
 impl<'e, 'i> Draft<'e, 'i> {
     pub(super) fn new(env: &'e mut Env<'i>) -> Self {
         let (users, orgs, born) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { env, users, orgs, new_users: None, objects: Vec::new(), born, changes: Vec::new(), events: Vec::new() }
+        Self {
+            env,
+            users,
+            orgs,
+            new_orgs: false,
+            no_orgs: BTreeSet::new(),
+            new_users: None,
+            objects: Vec::new(),
+            born,
+            changes: Vec::new(),
+            events: Vec::new(),
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -72,6 +85,16 @@ impl<'e, 'i> Draft<'e, 'i> {
     /// The decision holds only while the organization's revision stays as it is.
     pub(super) fn rely_on_org(&mut self, id: OrgId, revision: u64) {
         self.orgs.entry(id).or_insert((revision, 0));
+    }
+
+    /// The decision holds only while there is no such organization.
+    pub(super) fn rely_on_no_org(&mut self, id: OrgId) {
+        self.no_orgs.insert(id);
+    }
+
+    /// The plan inserts organizations whose ids may be in use already, as those of objects, or relies on the absence of some.
+    pub(super) fn brings_orgs(&mut self) {
+        self.new_orgs = true;
     }
 
     /// The plan inserts users whose ids may be in use already, as external ones; these must not hold a membership.
@@ -136,9 +159,11 @@ impl<'e, 'i> Draft<'e, 'i> {
         let orgs = self.orgs.into_iter().map(|(id, (revision, events))| Guard::Org { id, revision, events });
         let objects = self.objects.into_iter().map(|(object, org_id)| Guard::Object { object, org_id });
         let new_users = self.new_users.map(|without_memberships| Guard::NewUsers { without_memberships });
+        let new_orgs = self.new_orgs.then_some(Guard::NewOrgs);
+        let no_orgs = self.no_orgs.into_iter().map(|id| Guard::NoOrg { id });
         let plan = Plan {
             at: Some(self.env.now),
-            guards: new_users.into_iter().chain(objects).chain(users).chain(orgs).collect(),
+            guards: new_orgs.into_iter().chain(no_orgs).chain(new_users).chain(objects).chain(users).chain(orgs).collect(),
             changes: self.changes,
             events: self.events,
             progress: None,

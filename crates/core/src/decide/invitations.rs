@@ -348,6 +348,7 @@ impl Command for AcceptInvitation {
         let expired = check::room(seen.membership.as_ref(), env.now)?;
         check::seat_free(org, seen.seats)?;
 
+        let is_guarded = env.caller.as_guarded().is_some();
         let mut draft = Draft::new(env);
         if let Some(expired) = expired {
             draft.make_room(org, expired, seen.member_tuples);
@@ -356,6 +357,9 @@ impl Command for AcceptInvitation {
             Some(usr_id) => {
                 if inv.role == Role::Owner {
                     draft.advance_user(usr_id, seen.user.as_ref());
+                } else if is_guarded {
+                    // They act for themselves, so their row is the actor's (spec/guarded.md, GRD-48).
+                    draft.rely_on_user(usr_id, seen.user.as_ref().map(|user| user.revision));
                 }
                 usr_id
             }

@@ -140,8 +140,10 @@ impl Command for CreateTuple {
             draft.rely_on_scope(key.object, org);
         }
         // Which relations are those of roles is a fact of the object.
-        if let Some(org) = &seen.object_org {
-            draft.rely_on_org(org.id, org.revision);
+        match (&seen.object_org, key.object.as_org()) {
+            (Some(org), _) => draft.rely_on_org(org.id, org.revision),
+            (None, Some(org)) if Role::from_slug(key.relation.as_str()).is_some() => draft.rely_on_no_org(org),
+            (None, _) => {}
         }
         if let Some(expired) = expired {
             delete(&mut draft, home, expired);

@@ -96,6 +96,12 @@ impl State {
                 _ => return Err(Refusal::Conflict),
             },
             // Nothing else is under way while this runs.
+            Guard::NewOrgs => {}
+            Guard::NoOrg { id } => {
+                if self.orgs.contains(id) {
+                    return Err(Refusal::Conflict);
+                }
+            }
             Guard::NewUsers { without_memberships } => {
                 if without_memberships.iter().any(|usr| self.memberships.has_any(*usr)) {
                     return Err(Refusal::Conflict);
@@ -110,7 +116,7 @@ impl State {
                 }
                 _ => return Err(Refusal::Conflict),
             },
-            // As above, nobody else is about to claim it.
+            // Nobody else is about to claim it either.
             Guard::Object { object, org_id } => {
                 if self.is_elsewhere(*object, *org_id, at) {
                     return Err(Refusal::Conflict);

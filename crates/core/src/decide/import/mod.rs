@@ -264,6 +264,9 @@ impl Command for Import {
 
         let mut draft = Draft::new(env);
         let counts = intake.counts;
+        if counts.organizations > 0 || !intake.roles_on.is_empty() {
+            draft.brings_orgs();
+        }
         if counts.users > 0 {
             let inactive = |change: &Change| match change {
                 Change::InsertUser(user) if user.status != UserStatus::Active => Some(user.id),
