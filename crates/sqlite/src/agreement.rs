@@ -252,6 +252,31 @@ fn specs(dice: &mut Dice, state: &State) -> Vec<LoadSpec> {
     ]
 }
 
+/// One question.
+struct Asked(Timestamp, Question, Option<Answer>);
+
+impl Inquiry for Asked {
+    fn at(&self) -> Timestamp {
+        self.0
+    }
+
+    fn is_single(&self) -> bool {
+        true
+    }
+
+    fn restart(&mut self) {
+        self.2 = None;
+    }
+
+    fn questions(&mut self) -> Vec<Question> {
+        if self.2.is_some() { Vec::new() } else { vec![self.1.clone()] }
+    }
+
+    fn answer(&mut self, answers: Vec<Answer>) {
+        self.2 = answers.into_iter().next();
+    }
+}
+
 /// Questions in two rounds.
 struct Asks(Timestamp, Vec<Vec<Question>>, Vec<Answer>);
 
@@ -287,6 +312,10 @@ fn checks(db: &Session, state: &State, dice: &mut Dice, at: Timestamp) {
         object: dice.subject_or_object(),
         most: dice.below(4),
     });
+    for question in &holds {
+        let told = tuples::inquire(db, Asked(at, question.clone(), None)).unwrap().2;
+        assert_eq!(told, Some(state.answer(question, at)), "{question:?}");
+    }
     let rounds = vec![subjects.to_vec(), holds];
     let wanted: Vec<Answer> = rounds.iter().rev().flatten().map(|question| state.answer(question, at)).collect();
     assert_eq!(tuples::inquire(db, Asks(at, rounds, Vec::new())).unwrap().2, wanted);

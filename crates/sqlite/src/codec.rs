@@ -242,6 +242,26 @@ pub(crate) fn line(row: &Row<'_>) -> Result<(Vec<OrgId>, OrgStatus), Failure> {
     })
 }
 
+/// What a role's relation to an organization hangs on.
+pub(crate) struct RoleHeld {
+    /// The membership in force, as the tuple that it stands for.
+    pub(crate) derived: Option<TupleId>,
+    /// What is above the organization, if that is active.
+    pub(crate) above: Option<Vec<OrgId>>,
+    /// Whether the user acts, if there is a row.
+    pub(crate) acts: Option<bool>,
+    /// Whether a stored tuple says the same.
+    pub(crate) is_stored: bool,
+}
+
+pub(crate) fn role_held(row: &Row<'_>) -> Result<RoleHeld, Failure> {
+    let truth = |value: ValueRef<'_>| value.as_i64().ok().map(|number| number != 0);
+    reading::<TupleId, _>("membership", row, |cells| {
+        let (derived, above) = (cells.optional(id)?, cells.optional(ids)?);
+        Ok(RoleHeld { derived, above, acts: cells.optional(truth)?, is_stored: cells.take(truth)? })
+    })
+}
+
 /// An id that stands alone.
 pub(crate) fn only_id<I: Id>(table: &str, row: &Row<'_>) -> Result<I, Failure> {
     reading::<I, _>(table, row, |cells| cells.take(id))

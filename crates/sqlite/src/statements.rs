@@ -104,6 +104,14 @@ statements! {
     /// `?1` and `?2` object, `?3` relation, `?4` and `?5` subject.
     tuples_by_key = "SELECT {tuple} FROM {s}tuple WHERE object_type = ?1 AND object_id = ?2 AND relation = ?3 \
         AND subject_type = ?4 AND subject_id = ?5";
+    /// What a role's relation to an organization hangs on: `?1` organization, `?2` user, `?3` relation, `?4` the role of that name, `?5` moment.
+    /// The membership in force, the ancestors of the organization while it is active, whether the user acts (null for one without a row),
+    /// and whether a stored tuple says the same. One statement, so that it sees one moment without a transaction.
+    role_held = "SELECT (SELECT id FROM {s}membership WHERE org_id = ?1 AND usr_id = ?2 AND status = 'active' AND role_id = ?4 \
+            AND (expires_at IS NULL OR expires_at > ?5)), \
+        (SELECT CASE status WHEN 'active' THEN ancestors END FROM {s}organization WHERE id = ?1), \
+        (SELECT status = 'active' FROM {s}user_account WHERE id = ?2), \
+        EXISTS (SELECT 1 FROM {s}tuple WHERE object_type = 'org' AND object_id = ?1 AND relation = ?3 AND subject_type = 'usr' AND subject_id = ?2)";
     /// The same, and `?6` scope, where none is the empty blob.
     tuple_by_place = "SELECT {tuple} FROM {s}tuple WHERE object_type = ?1 AND object_id = ?2 AND relation = ?3 \
         AND subject_type = ?4 AND subject_id = ?5 AND coalesce(org_id, x'') = ?6";

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use sqlx::pool::PoolOptions;
@@ -130,7 +130,8 @@ impl Postgres {
         let middle = stores.get(1.min(stores.len() - 1)).context("there is a world")?;
         let crowded = many.block_on(async {
             let pool = pool(&middle.address, u32::try_from(WRITERS)?);
-            anyhow::Ok(Options::new().from_pool(pool).await?)
+            // As the pool that the store makes for itself.
+            anyhow::Ok(Options::new().linger(Duration::from_millis(100)).from_pool(pool).await?)
         })?;
         Ok(Self { runtime, many, stores, crowded })
     }
