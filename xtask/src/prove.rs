@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// Of the faults: how often the Postgres server is killed
     #[arg(long, value_name = "N", default_value_t = 20)]
     server_kills: u32,
+    /// Of the faults: in how many of four situations each message to Postgres is cut, in each of eight manners
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4))]
+    cuts: u32,
     /// Run only the tests whose name contains this text
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
@@ -83,6 +86,10 @@ fn prove(args: &Args, suite: Suite, server: &Server) -> Result<()> {
         ("TENANTRY_MODEL_CASES", args.cases),
         ("TENANTRY_FAULT_KILLS", args.kills),
         ("TENANTRY_FAULT_SERVER_KILLS", args.server_kills),
+        ("TENANTRY_FAULT_CUTS", args.cuts),
+        // Every row, and every limit.
+        ("TENANTRY_FAULT_ROWS", u32::MAX),
+        ("TENANTRY_FAULT_LIMITS", u32::MAX),
     ] {
         command.env(variable, size.to_string());
     }

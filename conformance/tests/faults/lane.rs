@@ -70,7 +70,7 @@ pub(crate) struct Lane {
     pub(crate) proxy: Proxy,
     /// Through the proxy; nobody is ever in the way of its commands.
     pub(crate) store: PostgresStore,
-    /// Through the proxy; others were in the way, so that it takes rows before it reads them.
+    /// Through the proxy; another store was in the way, so that it takes rows before it reads them.
     pub(crate) hot: PostgresStore,
     /// Past the proxy.
     pub(crate) direct: PostgresStore,
@@ -199,9 +199,9 @@ impl Lane {
         after
     }
 
-    /// Lets commands get in each other's way, so that for a while the store takes the rows of both organizations first.
+    /// Lets commands get in the way of those of another store, so that for a while this one takes the rows of both organizations first.
     pub(crate) async fn heat(&mut self) {
-        const TIMES: usize = 50;
+        const TIMES: usize = 200;
         /// The store remembers for a second.
         const STAYS: Duration = Duration::from_millis(500);
         if self.heated.is_some_and(|since| since.elapsed() < STAYS) {
@@ -209,9 +209,13 @@ impl Lane {
         }
         for time in 0..TIMES {
             self.heated = Some(Instant::now());
-            let rename = |org, name: char| self.hot.update_org(UpdateOrg::new(org).name(Patch::Set(format!("{name}{time}"))));
-            let (org, suspended) = (self.world.org, self.world.suspended_org);
-            let renamed = tokio::join!(rename(org, 'A'), rename(org, 'B'), rename(suspended, 'A'), rename(suspended, 'B'));
+            let rename = |store: &PostgresStore, org, name: char| {
+                let store = store.clone();
+                async move { store.update_org(UpdateOrg::new(org).name(Patch::Set(format!("{name}{time}")))).await }
+            };
+            let (org, suspended, hot, other) = (self.world.org, self.world.suspended_org, &self.hot, &self.direct);
+            let renamed =
+                tokio::join!(rename(hot, org, 'A'), rename(other, org, 'B'), rename(hot, suspended, 'A'), rename(other, suspended, 'B'));
             renamed.0.and(renamed.1).and(renamed.2).and(renamed.3).unwrap();
             if self.is_hot(org).await && self.is_hot(suspended).await {
                 self.restore().await;

@@ -8,12 +8,12 @@ use crate::doctor::Repair;
 use crate::entity::{Invitation, Membership, Organization, User};
 use crate::error::{BackendError, BackendKind, Error};
 use crate::event::Event;
-use crate::id::{OrgId, UserId};
+use crate::id::{OrgId, TupleId, UserId};
 use crate::load::{Load, LoadSpec, Snapshot, Standing};
 use crate::query::{Answer, EventQuery, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery, Question, TupleQuery};
 use crate::state::Dump;
 use crate::time::Timestamp;
-use crate::tuple::Tuple;
+use crate::tuple::{Tuple, TupleKey};
 
 /// A command on its way through a store.
 pub trait Job: Send + 'static {
@@ -38,6 +38,17 @@ pub trait Inquiry: Send + 'static {
 
     /// Whether the first answers are surely the last: then no transaction is needed to hold the moment.
     fn is_single(&self) -> bool;
+
+    /// The one question, where nothing but whether one tuple holds is asked, and nothing will be. A store may answer it by
+    /// [`tell`](Self::tell) in place of all that follows.
+    fn lone(&self) -> Option<&TupleKey> {
+        None
+    }
+
+    /// The answer to [`lone`](Self::lone): the tuple with the lowest id that says this and counts.
+    fn tell(&mut self, held: Option<TupleId>) {
+        self.answer(vec![Answer::Holds(held)]);
+    }
 
     /// Forgets every answer: to be called when the moment that they are of was lost, and everything is asked anew.
     fn restart(&mut self);

@@ -107,6 +107,14 @@ impl Inquiry for Single {
         true
     }
 
+    fn lone(&self) -> Option<&TupleKey> {
+        matches!(self.state, Stage::New).then_some(&self.key)
+    }
+
+    fn tell(&mut self, held: Option<TupleId>) {
+        self.state = Stage::Answered(held);
+    }
+
     fn restart(&mut self) {
         self.state = Stage::New;
     }

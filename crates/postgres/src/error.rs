@@ -51,8 +51,7 @@ impl From<sqlx::Error> for Failure {
                 None => Self::Failed(other().caused_by(error)),
             },
             sqlx::Error::PoolTimedOut => {
-                let message =
-                    "no connection to the database became free in time: raise the pool's size, or look for what holds its connections";
+                let message = "no connection to the database in time: check that the server runs and can be reached; if it does, raise the pool's size, or look for what holds its connections";
                 Self::Failed(BackendError::new(BackendKind::Unavailable, message).caused_by(error))
             }
             sqlx::Error::PoolClosed => {

@@ -252,8 +252,8 @@ fn specs(dice: &mut Dice, state: &State) -> Vec<LoadSpec> {
     ]
 }
 
-/// One question.
-struct Asked(Timestamp, Question, Option<Answer>);
+/// One question about one tuple.
+struct Asked(Timestamp, TupleKey, Option<Answer>);
 
 impl Inquiry for Asked {
     fn at(&self) -> Timestamp {
@@ -264,12 +264,16 @@ impl Inquiry for Asked {
         true
     }
 
+    fn lone(&self) -> Option<&TupleKey> {
+        Some(&self.1)
+    }
+
     fn restart(&mut self) {
         self.2 = None;
     }
 
     fn questions(&mut self) -> Vec<Question> {
-        if self.2.is_some() { Vec::new() } else { vec![self.1.clone()] }
+        if self.2.is_some() { Vec::new() } else { vec![Question::Holds(self.1.clone())] }
     }
 
     fn answer(&mut self, answers: Vec<Answer>) {
@@ -313,8 +317,10 @@ fn checks(db: &Session, state: &State, dice: &mut Dice, at: Timestamp) {
         most: dice.below(4),
     });
     for question in &holds {
-        let told = tuples::inquire(db, Asked(at, question.clone(), None)).unwrap().2;
-        assert_eq!(told, Some(state.answer(question, at)), "{question:?}");
+        let Question::Holds(key) = question else { continue };
+        for told in [tuples::inquire(db, Asked(at, key.clone(), None)).unwrap(), state.inquire(Asked(at, key.clone(), None))] {
+            assert_eq!(told.2, Some(state.answer(question, at)), "{key:?}");
+        }
     }
     let rounds = vec![subjects.to_vec(), holds];
     let wanted: Vec<Answer> = rounds.iter().rev().flatten().map(|question| state.answer(question, at)).collect();

@@ -74,7 +74,7 @@ impl Options {
         self
     }
 
-    /// So many threads read, each with a connection of its own; at least one. A database in memory has one connection only.
+    /// So many threads read, each with a connection of its own, which keeps up to 16 MiB of the file in memory; at least one. A database in memory has one connection only.
     pub const fn readers(mut self, readers: usize) -> Self {
         self.readers = if readers == 0 { 1 } else { readers };
         self

@@ -47,6 +47,9 @@ impl Session {
         let busy_timeout = busy_timeout.min(Duration::from_millis(i32::MAX.unsigned_abs().into()));
         self.connection.busy_timeout(busy_timeout)?;
         self.connection.pragma_update(None, "foreign_keys", true)?;
+        // In KiB, which is what a negative number says. Enough for the inner pages of every index over millions of rows; SQLite's own two
+        // megabytes are not, and then each look-up reads several pages from the file.
+        self.connection.pragma_update(None, "cache_size", -16_384)?;
         // Otherwise, once somebody has run ANALYZE, SQLite plans statements anew for the values that are bound to them.
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         self.connection.set_prepared_statement_cache_capacity(Statements::COUNT + PLAIN_STATEMENTS);
@@ -130,7 +133,7 @@ impl Session {
     }
 
     /// Takes the transaction back, if there is one. An interrupt that was meant for another statement may meet this one.
-    fn take_back(&self) {
+    pub(crate) fn take_back(&self) {
         const TIMES: usize = 100;
         for _ in 0..TIMES {
             if self.connection.is_autocommit() {

@@ -228,9 +228,7 @@ impl Drop for Open<'_> {
         let mut session = session.into_inner();
         // Where this fails, so does the next BEGIN, and says why.
         drop(Watch::unhook(session.connection_mut()));
-        if !session.connection().is_autocommit() {
-            drop(session.run("ROLLBACK", []));
-        }
+        session.take_back();
         match &mut self.home {
             // The thread waits for it, unless it died; then the connection closes here.
             Home::Thread(home) => drop(home.send(session)),

@@ -33,15 +33,11 @@ pub(crate) fn tuples(db: &Session, query: &TupleQuery) -> Result<Vec<Tuple>, Fai
 /// Runs an inquiry to its end. One answer takes several statements, so it has a transaction even where it asks once; but for the
 /// commonest question there is one statement.
 pub(crate) fn inquire<Q: Inquiry>(db: &Session, mut inquiry: Q) -> Result<Q, Failure> {
-    if inquiry.is_single() {
-        let (at, questions) = (inquiry.at(), inquiry.questions());
-        if let [Question::Holds(key)] = questions.as_slice()
-            && let Some(answer) = by_role(db, key, at)?
-        {
-            inquiry.answer(vec![answer]);
-            return Ok(inquiry);
-        }
-        inquiry.restart();
+    if let Some(key) = inquiry.lone()
+        && let Told::Surely(held) = by_role(db, key, inquiry.at())?
+    {
+        inquiry.tell(held);
+        return Ok(inquiry);
     }
     db.at_one_moment(|| {
         let moment = Moment::new(db, inquiry.at());
@@ -57,18 +53,24 @@ pub(crate) fn inquire<Q: Inquiry>(db: &Session, mut inquiry: Q) -> Result<Q, Fai
     Ok(inquiry)
 }
 
-/// Whether a user holds the relation of a role to an organization, if that is asked and one statement can tell: not where something hangs
-/// on organizations above, or where a stored tuple has its part.
-fn by_role(db: &Session, key: &TupleKey, at: Timestamp) -> Result<Option<Answer>, Failure> {
+/// What one statement can tell.
+enum Told {
+    Surely(Option<TupleId>),
+    /// Something hangs on organizations above, or a stored tuple has its part, or it is not about a role.
+    NotAll,
+}
+
+/// Whether a user holds the relation of a role to an organization.
+fn by_role(db: &Session, key: &TupleKey, at: Timestamp) -> Result<Told, Failure> {
     let ends = key.subject.as_user().zip(key.object.as_org());
-    let Some(((usr, org), role)) = ends.zip(Role::from_slug(key.relation.as_str())) else { return Ok(None) };
+    let Some(((usr, org), role)) = ends.zip(Role::from_slug(key.relation.as_str())) else { return Ok(Told::NotAll) };
     let bound = params![bytes(&org), bytes(&usr), key.relation.as_str(), bytes(&role.id()), at.as_micros()];
-    let Some(held) = db.first(&db.sql.role_held, bound, codec::role_held)? else { return Ok(None) };
+    let Some(held) = db.first(&db.sql.role_held, bound, codec::role_held)? else { return Ok(Told::NotAll) };
     let is_live = held.above.is_some() && held.acts != Some(false);
     Ok(match held {
-        RoleHeld { is_stored: true, .. } => None,
-        RoleHeld { derived: Some(_), above: Some(above), .. } if is_live && !above.is_empty() => None,
-        RoleHeld { derived, .. } => Some(Answer::Holds(derived.filter(|_| is_live))),
+        RoleHeld { is_stored: true, .. } => Told::NotAll,
+        RoleHeld { derived: Some(_), above: Some(above), .. } if is_live && !above.is_empty() => Told::NotAll,
+        RoleHeld { derived, .. } => Told::Surely(derived.filter(|_| is_live)),
     })
 }
 

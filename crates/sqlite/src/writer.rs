@@ -194,6 +194,7 @@ mod tests {
     use std::time::Duration;
 
     use rusqlite::OpenFlags;
+    use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
     use tenantry_core::{Change, Load, LoadSpec, Organization, Plan, Slug, Snapshot, Timestamp};
 
     use super::*;
@@ -304,6 +305,28 @@ mod tests {
         let wanted = ["ok", "ok", "backend.other", "backend.other", "backend.other", "backend.retryable", "backend.other", "ok"];
         assert_eq!(codes, wanted);
         assert_eq!(users(&session), [1, 2, 6]);
+    }
+
+    #[test]
+    fn what_cannot_be_taken_back_by_itself_takes_the_others_along() {
+        let mut session = Session::scratch(PREFIX);
+        let deny = |context: AuthContext<'_>| match context.action {
+            AuthAction::Savepoint { operation: TransactionOperation::Rollback, .. } => Authorization::Deny,
+            _ => Authorization::Allow,
+        };
+        session.connection_mut().authorizer(Some(deny)).unwrap();
+        let half = job(|_| Ok(plan([Change::InsertUser(user(5)), Change::InsertOrg(Organization { parent_id: Some(id(77)), ..org(5) })])));
+        let (tasks, answers): (Vec<_>, Vec<_>) = [adds_user(1), half, adds_user(6)].into_iter().unzip();
+        commit(&session, tasks);
+        let codes: Vec<String> = answers.into_iter().map(code).collect();
+        let there = users(&session);
+        assert_ne!(codes[1], "ok");
+        assert!(!there.contains(&5), "half of a command was committed");
+        assert_eq!((there.contains(&1), there.contains(&6)), (codes[0] == "ok", codes[2] == "ok"), "{codes:?}");
+        session.connection_mut().authorizer(None::<fn(AuthContext<'_>) -> Authorization>).unwrap();
+        let (task, answer) = adds_user(7);
+        commit(&session, vec![task]);
+        assert_eq!((code(answer), users(&session).contains(&7)), ("ok".to_owned(), true));
     }
 
     #[test]

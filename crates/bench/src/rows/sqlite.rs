@@ -169,6 +169,7 @@ fn connect(path: &Path) -> Result<Connection> {
     let db = Connection::open(path)?;
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     db.set_prepared_statement_cache_capacity(64);
+    db.pragma_update(None, "cache_size", -16_384)?;
     // Without it, SQLite plans statements anew for the values that are bound, once a file has been analyzed.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(db)

@@ -51,6 +51,11 @@ impl State {
     /// Runs an inquiry to its end.
     pub fn inquire<Q: Inquiry>(&self, mut inquiry: Q) -> Q {
         let at = inquiry.at();
+        if let Some(key) = inquiry.lone() {
+            let held = self.holds(key, at);
+            inquiry.tell(held);
+            return inquiry;
+        }
         loop {
             let questions = inquiry.questions();
             if questions.is_empty() {
