@@ -53,6 +53,10 @@ struct PlanForm {
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Guard", rename_all = "snake_case", deny_unknown_fields)]
 enum GuardForm {
+    NewOrgs,
+    NoOrg {
+        id: OrgId,
+    },
     User {
         id: UserId,
         revision: Option<u64>,
