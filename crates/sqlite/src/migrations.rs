@@ -12,6 +12,7 @@ use crate::statements::render;
 pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "foundation", sql: include_str!("../migrations/0001_foundation.sql") },
     Migration { version: 2, name: "offers", sql: include_str!("../migrations/0002_offers.sql") },
+    Migration { version: 3, name: "apply", sql: include_str!("../migrations/0003_apply.sql") },
 ];
 
 /// What a file that belongs to us alone says of itself in its header: `Tnty`.

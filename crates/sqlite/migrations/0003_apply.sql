@@ -1,0 +1,2 @@
+-- Nothing: SQLite has one writer, whose statements are the program's own. The number is the one at which Postgres got another function
+-- to write with, and a version says the same in both.
