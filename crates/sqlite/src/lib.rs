@@ -45,7 +45,7 @@ mod writer;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::{Arc, Mutex, mpsc as std_mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -94,10 +94,15 @@ impl Sqlite {
     fn start(writer: Session, readers: Vec<Session>) -> Result<Self, BackendError> {
         // Nothing is ever sent: each thread holds a sender, and the receiver learns when the last is gone.
         let (alive, ended) = std_mpsc::channel::<Infallible>();
-        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
-            let alive = alive.clone();
+        // SQLite takes the log into the file when the last connection closes: of two that close at once, each may see the other.
+        let closing = Arc::new(Mutex::new(()));
+        let spawn = |name: &str, work: Box<dyn FnOnce() -> Option<Session> + Send>| {
+            let (alive, closing) = (alive.clone(), Arc::clone(&closing));
             let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
-                work();
+                let session = work();
+                let one_at_a_time = closing.lock().unwrap_or_else(PoisonError::into_inner);
+                drop(session);
+                drop(one_at_a_time);
                 drop(alive);
             });
             let message = "the operating system gives no further thread: raise its limit";
@@ -112,7 +117,7 @@ impl Sqlite {
             let queue = Arc::new(Mutex::new(queue));
             for session in readers {
                 let queue = Arc::clone(&queue);
-                spawn("tenantry-reader", Box::new(move || readers::run(&queue, session)))?;
+                spawn("tenantry-reader", Box::new(move || Some(readers::run(&queue, session))))?;
             }
             read = Some(ask);
         }

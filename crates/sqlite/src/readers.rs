@@ -32,12 +32,12 @@ pub(crate) fn question<T: Send + 'static>(
     (Box::new(ask), answer)
 }
 
-/// Works until the last sender is gone; the connection closes with the session.
-#[expect(clippy::needless_pass_by_value, reason = "the thread owns the connection and closes it")]
-pub(crate) fn run(queue: &Mutex<mpsc::Receiver<Question>>, session: Session) {
+/// Works until the last sender is gone; then the session is to be closed.
+pub(crate) fn run(queue: &Mutex<mpsc::Receiver<Question>>, session: Session) -> Session {
     // The lock is held while waiting and let go before working, so that exactly one idle thread takes the next read.
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
     while let Some(question) = next() {
         question(&session);
     }
+    session
 }

@@ -71,8 +71,8 @@ pub(crate) fn task<J: Job>(job: J) -> (Message, oneshot::Receiver<Result<J, Erro
     (Message::Write(Box::new(Waiting { job, reply })), answer)
 }
 
-/// Works until the last sender is gone; the connection closes with the session.
-pub(crate) fn run(mut queue: mpsc::Receiver<Message>, mut session: Session) {
+/// Works until the last sender is gone; then the session is to be closed, if it is still here.
+pub(crate) fn run(mut queue: mpsc::Receiver<Message>, mut session: Session) -> Option<Session> {
     let mut waiting = Vec::with_capacity(GROUP);
     while queue.blocking_recv_many(&mut waiting, GROUP) > 0 {
         let mut group = Vec::new();
@@ -89,7 +89,7 @@ pub(crate) fn run(mut queue: mpsc::Receiver<Message>, mut session: Session) {
                         // Whoever has it gives it back, also when they panic; without it there is nothing to go on with.
                         Ok(()) => match back.recv() {
                             Ok(returned) => session = returned,
-                            Err(_) => return,
+                            Err(_) => return None,
                         },
                         // Nobody waits for it any more.
                         Err(SendError(kept)) => session = kept,
@@ -99,6 +99,7 @@ pub(crate) fn run(mut queue: mpsc::Receiver<Message>, mut session: Session) {
         }
         commit(&session, group);
     }
+    Some(session)
 }
 
 /// Why nothing of a group was written.
