@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Of the faults: how often the Postgres server is killed
     #[arg(long, value_name = "N", default_value_t = 20)]
     server_kills: u32,
-    /// Of the faults: in how many of four situations each message to Postgres is cut, in each of eight manners
+    /// Of the faults: in how many of four ways each message to Postgres is cut off, and each answer
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4))]
     cuts: u32,
     /// Run only the tests whose name contains this text

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use sqlx::pool::PoolOptions;
@@ -44,9 +44,15 @@ async fn no_connection_waits_in_an_application_s_pool_unless_asked() {
     let (_, schema) = fresh().await;
     let pool = PoolOptions::new().max_connections(1).connect(&support::url()).await.unwrap();
     let store = Options::new().schema(schema.name()).from_pool(pool.clone()).await.unwrap();
-    store.create_user(CreateUser::new()).await.unwrap();
-    // It is on its way, and nothing but that is waited for.
-    drop(tokio::time::timeout(Duration::from_secs(5), pool.acquire()).await.unwrap().unwrap());
+    let mut shortest = Duration::MAX;
+    for _ in 0..20 {
+        store.create_user(CreateUser::new()).await.unwrap();
+        let asked = Instant::now();
+        drop(pool.acquire().await.unwrap());
+        shortest = shortest.min(asked.elapsed());
+    }
+    // Where they waited as in a pool of the store's own, each would take longer than that.
+    assert!(shortest < Duration::from_millis(90), "{shortest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,17 +100,4 @@ fn a_store_may_end_where_no_runtime_is() {
     // What it had left the pool, which makes another one.
     runtime.block_on(async { drop(pool.acquire().await.unwrap()) });
     runtime.block_on(async { drop(schema) });
-}
-
-#[test]
-fn a_runtime_that_ends_takes_nothing_away_from_the_next_one() {
-    let schema = tokio::runtime::Runtime::new().unwrap().block_on(async { fresh().await.1 });
-    for _ in 0..2 {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(async {
-            let (store, _pool) = store(&schema, 1, Duration::from_mins(1)).await;
-            store.create_user(CreateUser::new()).await.unwrap();
-            store.create_user(CreateUser::new()).await.unwrap();
-        });
-    }
 }
