@@ -131,7 +131,7 @@ pub fn slugs(data: &[u8]) -> bool {
     kept(Relation::parse(text).as_ref().map(Relation::as_str), text, is_relation);
     let is_type = (2..=6).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_lowercase);
     kept(ObjectType::parse(text).as_ref().map(ObjectType::as_str), text, is_type);
-    kept(Role::from_slug(text).as_ref().map(|role| role.slug()), text, Role::ALL.iter().any(|role| role.slug() == text));
+    kept(Role::from_slug(text).as_ref().map(Role::slug), text, Role::ALL.iter().any(|role| role.slug() == text));
     if let Ok(moment) = text.parse::<Timestamp>() {
         assert_eq!(moment.to_string().parse(), Ok(moment), "{text:?}");
         assert!(moment.to_string().len() == 27 && (Timestamp::MIN..=Timestamp::MAX).contains(&moment), "{text:?}");

@@ -4,8 +4,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tenantry_core::doctor::Repair;
 use tenantry_core::{
-    Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Inquiry, Invitation, InvitationQuery, Job, Membership,
-    MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Sources, Standing, State, Tuple, TupleQuery, User, UserId,
+    AccessFound, AccessQuery, Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Facts, FactsQuery, Inquiry,
+    Invitation, InvitationQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Sources, Standing,
+    State, Timestamp, Tuple, TupleQuery, User, UserId,
 };
 
 /// The rules over core's own state.
@@ -67,6 +68,14 @@ impl Backend for Reference {
 
     async fn inquire<Q: Inquiry>(&self, inquiry: Q) -> Result<Q, BackendError> {
         Ok(self.state().inquire(inquiry))
+    }
+
+    async fn access(&self, query: AccessQuery, at: Timestamp) -> Result<AccessFound, BackendError> {
+        Ok(self.state().read_access(&query, at))
+    }
+
+    async fn facts(&self, query: FactsQuery) -> Result<Facts, BackendError> {
+        Ok(self.state().facts(&query))
     }
 
     async fn dump(&self) -> Result<Dump, BackendError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tenantry_core::rules::Rules;
 use tenantry_core::source::{Clock, IdSource, ManualClock, MonotonicIds, SeededSecrets};
-use tenantry_core::{Caller, Engine, Error, Id, Inspect, Sources, TenancyStore, Timestamp, UserId};
+use tenantry_core::{AncestorReadPolicy, Caller, Engine, Error, Id, Inspect, Sources, TenancyStore, Timestamp, UserId};
 
 use crate::compare::{dump_differences, json_differences};
 use crate::expect::{Expected, Want, describe};
@@ -131,6 +131,22 @@ fn rules(value: &Value) -> Result<Arc<Rules>, String> {
     Rules::parse_open(&value).map(Arc::new).map_err(|error| format!("`rules`: {error}"))
 }
 
+fn ancestor_read(input: &Map<String, Value>) -> Result<AncestorReadPolicy, String> {
+    let texts = |field: &str| {
+        let items = input.get(field).and_then(Value::as_array).ok_or_else(|| format!("`{field}` is a list of texts"))?;
+        items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| format!("`{field}` is a list of texts")))
+            .collect::<Result<Vec<String>, String>>()
+    };
+    let (roles, collections) = (texts("roles")?, texts("collections")?);
+    let policy = AncestorReadPolicy::new(roles, collections).map_err(|error| error.to_string())?;
+    match input.get("max_depth") {
+        None => Ok(policy),
+        Some(levels) => policy.max_depth(levels.as_i64().unwrap_or_default()).map_err(|error| error.to_string()),
+    }
+}
+
 /// A test on its way.
 struct Run<'s> {
     store: Arc<dyn TenancyStore + 's>,
@@ -178,6 +194,12 @@ impl Run<'_> {
         } else {
             let op = Op::named(&step.op).ok_or_else(|| vec![format!("there is no operation `{}` here", step.op)])?;
             known_keys(op, &step.op, &input, expected.as_ref())?;
+            if op == Op::AncestorRead {
+                let policy = Arc::new(ancestor_read(&input).map_err(|line| vec![line])?);
+                self.model = self.model.with_ancestor_read(Some(Arc::clone(&policy)));
+                self.store = self.store.with_ancestor_read(Some(policy));
+                return Ok(());
+            }
             self.call(op, input, caller.as_ref()).await?
         };
         let differences = match (&expected, &outcome) {
@@ -254,6 +276,8 @@ impl Run<'_> {
                 self.clock.advance_micros(seconds.saturating_mul(1_000_000));
                 Ok(Ok(Value::Null))
             }
+            // Taken care of before.
+            Op::AncestorRead => Ok(Ok(Value::Null)),
             Op::Ids(op) => Ok(op.call(&input)),
             Op::Assert(assertion) => assert(assertion, store, &input).await,
             Op::Store(operation) => {

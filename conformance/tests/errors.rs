@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use tenantry_core::id::IdError;
-use tenantry_core::{BackendError, BackendKind, DomainError, Error, EvaluationLimit, IdType, Precondition, Slug};
+use tenantry_core::{BackendError, BackendKind, DomainError, Error, EvaluationLimit, IdType, PermissionSlug, Precondition, RoleSlug, Slug};
 
 /// Classes with one above them, which a fixture may name in their place. The last two have no code of their own: a tuple that is not
 /// found is `not_found`, and a list of relations that is none, empty or too long is `invalid_format.relations`.
@@ -50,7 +50,16 @@ fn domain_errors() -> Vec<DomainError> {
         DomainError::AlreadyTerminal { kind: IdType::Organization, state: "revoked" },
         DomainError::AlreadyTerminal { kind: IdType::User, state: "suspended" },
         DomainError::MaxDepth,
+        DomainError::Cycle,
         DomainError::HasChildren,
+        DomainError::RoleSlug(RoleSlug::parse("clerk").expect("a slug")),
+        DomainError::GroupSlug(Slug::parse("desk").expect("a slug")),
+        DomainError::PermissionMetadata {
+            permission: PermissionSlug::parse("doc.read").expect("a slug"),
+            field: "name",
+            one: "Read".to_owned(),
+            other: "Look at".to_owned(),
+        },
         DomainError::Import { line: 7, error: Box::new(conflict(IdType::Membership)) },
     ];
     errors.extend(ids.map(id));

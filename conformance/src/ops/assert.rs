@@ -15,6 +15,7 @@ pub(crate) enum Assertion {
     Events,
     SubjectRelations,
     InvitationStatus,
+    Permissions,
 }
 
 /// Why an assertion did not come to hold.
@@ -41,6 +42,7 @@ impl Assertion {
             "assert_events" => Self::Events,
             "assert_subject_relations" => Self::SubjectRelations,
             "assert_invitation_status" => Self::InvitationStatus,
+            "assert_permissions" => Self::Permissions,
             _ => return None,
         })
     }
@@ -53,6 +55,7 @@ impl Assertion {
             Self::Events => &["org_id", "types"],
             Self::SubjectRelations => &["subject_type", "subject_id", "relations"],
             Self::InvitationStatus => &["inv_id", "expected_status"],
+            Self::Permissions => &["usr_id", "org_id", "exactly", "includes", "excludes"],
         }
     }
 
@@ -72,6 +75,7 @@ impl Assertion {
                 let row = call(store, "get_invitation", &only(input, "inv_id")?).await?;
                 named_fields(input, &row, &[("expected_status", "status")])
             }
+            Self::Permissions => permissions(store, input).await?,
             Self::Events => (part(input, "types")?.clone(), event_types(store, input::text(input, "org_id")?).await?),
         };
         if matches!(self, Self::OrgFields | Self::UserFields | Self::InvitationStatus) && expected.as_object().is_some_and(Map::is_empty) {
@@ -117,6 +121,26 @@ async fn relations(store: &dyn TenancyStore, subject: &Map<String, Value>) -> Re
     }
     relations.sort_by_key(ToString::to_string);
     Ok(relations)
+}
+
+/// What a user may do: exactly this, or this and not that.
+async fn permissions(store: &dyn TenancyStore, input: &Map<String, Value>) -> Result<(Value, Value), Error> {
+    let mut ask = only(input, "usr_id")?;
+    ask.extend(only(input, "org_id")?);
+    let found = call(store, "resolve_permissions", &ask).await?;
+    let found: Vec<Value> = found.get("permissions").and_then(Value::as_array).cloned().unwrap_or_default();
+    if let Some(exactly) = input.get("exactly") {
+        return Ok((sorted(exactly), Value::from(found)));
+    }
+    let named = |field: &str| input.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
+    let (includes, excludes) = (named("includes"), named("excludes"));
+    if includes.is_empty() && excludes.is_empty() {
+        return Err(wrong_form("exactly", "a list of permissions, or one of `includes` and `excludes`"));
+    }
+    let there = |slug: &&Value| found.contains(slug);
+    let held: Vec<Value> = includes.iter().filter(there).cloned().collect();
+    let held_too: Vec<Value> = excludes.iter().filter(there).cloned().collect();
+    Ok((json!({"includes": includes, "excludes": []}), json!({"includes": held, "excludes": held_too})))
 }
 
 fn only(input: &Map<String, Value>, field: &str) -> Result<Map<String, Value>, Error> {

@@ -14,7 +14,7 @@ pub(crate) use given::Given;
 pub(crate) use ids::IdOp;
 
 /// The parts of the library that there are operations of.
-pub(crate) const CAPABILITIES: &[&str] = &["ids", "tenancy", "identity", "authorization", "audit"];
+pub(crate) const CAPABILITIES: &[&str] = &["ids", "tenancy", "identity", "authorization", "permissions", "catalog", "audit"];
 
 /// What stands for `expires_at` in a step.
 const TTL: &str = "ttl_seconds";
@@ -31,6 +31,8 @@ pub(crate) enum Op {
     Assert(Assertion),
     /// `advance_clock {seconds}`.
     Clock,
+    /// `set_ancestor_read_policy {roles, collections, max_depth?}`, for the steps behind it.
+    AncestorRead,
 }
 
 impl Op {
@@ -38,6 +40,9 @@ impl Op {
     pub(crate) fn named(name: &str) -> Option<Self> {
         if name == "advance_clock" {
             return Some(Self::Clock);
+        }
+        if name == "set_ancestor_read_policy" {
+            return Some(Self::AncestorRead);
         }
         let ids = || IdOp::named(name).map(Self::Ids);
         let assertion = || Assertion::named(name).map(Self::Assert);
@@ -60,6 +65,7 @@ impl Op {
             Self::Ids(op) => op.fields().contains(&key),
             Self::Assert(assertion) => assertion.fields().contains(&key),
             Self::Clock => key == "seconds",
+            Self::AncestorRead => ["roles", "collections", "max_depth"].contains(&key),
         }
     }
 }

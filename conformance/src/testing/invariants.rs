@@ -46,8 +46,8 @@ pub fn broken(before: &Dump, after: &Dump, deed: Deed<'_>, now: Timestamp) -> Ve
         acting_owners(before, after, &mut broken);
     }
     history(before, after, &mut broken);
-    ends(before, after, &mut broken);
-    lives(before, after, now, &mut broken);
+    ends(before, after, deed, &mut broken);
+    lives(before, after, deed, now, &mut broken);
     tuples_stay(before, after, imported, now, &mut broken);
     if !imported {
         seats(before, after, now, &mut broken);
@@ -89,7 +89,7 @@ fn invitations(rows: &Dump, now: Timestamp, broken: &mut Vec<String>) {
 }
 
 /// What is accepted, declined or revoked stays as it is; what is expired becomes pending or stays; no invitation goes.
-fn lives(before: &Dump, after: &Dump, now: Timestamp, broken: &mut Vec<String>) {
+fn lives(before: &Dump, after: &Dump, deed: Deed<'_>, now: Timestamp, broken: &mut Vec<String>) {
     use InvitationStatus::{Accepted, Declined, Expired, Pending, Revoked};
 
     for old in &before.invitations {
@@ -97,8 +97,9 @@ fn lives(before: &Dump, after: &Dump, now: Timestamp, broken: &mut Vec<String>) 
             broken.push(format!("the invitation {} went", old.id));
             continue;
         };
+        let role = role_of(after, deed, old.role, new.role);
         if (&new.org_id, &new.identifier, &new.role, &new.pre_tuples, &new.invited_by, &new.created_at)
-            != (&old.org_id, &old.identifier, &old.role, &old.pre_tuples, &old.invited_by, &old.created_at)
+            != (&old.org_id, &old.identifier, &role, &old.pre_tuples, &old.invited_by, &old.created_at)
         {
             broken.push(format!("the invitation {} became another", old.id));
         }
@@ -323,8 +324,20 @@ fn history(before: &Dump, after: &Dump, broken: &mut Vec<String>) {
     }
 }
 
+/// An organization as it was but for its number and its place.
+fn unmoved(new: &Organization, old: &Organization) -> Organization {
+    let (ancestors, structure_revision) = (old.ancestors.clone(), old.structure_revision);
+    Organization { revision: old.revision, ancestors, structure_revision, ..new.clone() }
+}
+
+/// The role that a row must have after a command: the one that it had, unless that was deleted and another one took its place.
+fn role_of(after: &Dump, deed: Deed<'_>, old: Role, new: Role) -> Role {
+    let is_gone = || !after.roles.iter().any(|role| role.id == old.id());
+    if deed.operation == "delete_role" && matches!(old, Role::Custom(_)) && is_gone() { new } else { old }
+}
+
 /// What is revoked stays as it is, and no row goes.
-fn ends(before: &Dump, after: &Dump, broken: &mut Vec<String>) {
+fn ends(before: &Dump, after: &Dump, deed: Deed<'_>, broken: &mut Vec<String>) {
     for old in &before.users {
         match after.users.iter().find(|user| user.id == old.id) {
             Some(new) if old.status != UserStatus::Revoked || (new.status, &new.display_name) == (old.status, &old.display_name) => {}
@@ -335,13 +348,17 @@ fn ends(before: &Dump, after: &Dump, broken: &mut Vec<String>) {
         match after.organizations.iter().find(|org| org.id == old.id) {
             Some(_) if old.status != OrgStatus::Revoked => {}
             // A tuple on it, which is neither a role nor in its scope, still stands in its log.
-            Some(new) if Organization { revision: old.revision, ..new.clone() } == *old => {}
+            // And it moves along with what is above it.
+            Some(new) if unmoved(new, old) == *old => {}
             _ => broken.push(format!("the organization {} came back or went", old.id)),
         }
     }
     for old in &before.memberships {
         match after.memberships.iter().find(|mem| mem.id == old.id) {
-            Some(new) if (new.usr_id, new.org_id, new.role, new.replaces) != (old.usr_id, old.org_id, old.role, old.replaces) => {
+            Some(new)
+                if (new.usr_id, new.org_id, new.role, new.replaces)
+                    != (old.usr_id, old.org_id, role_of(after, deed, old.role, new.role), old.replaces) =>
+            {
                 broken.push(format!("the membership {} became another", old.id));
             }
             Some(new) if old.status != MembershipStatus::Revoked || new == old => {}

@@ -1,8 +1,10 @@
 //! A small world to try operations in: one row of every kind and status that they tell apart.
 
 use tenantry_core::{
-    AddMember, CreateInvitation, CreateOrg, CreateTuple, CreateUser, DeclineInvitation, DomainError, Error, InvitationId, InvitationInput,
-    MembershipId, OrgId, PreTuple, SuspendMembership, SuspendOrg, SuspendUser, TenancyStore, Timestamp, TupleId, UserId,
+    AddGroupMember, AddGroupRole, AddMember, CreateGroup, CreateInvitation, CreateOrg, CreateRole, CreateTuple, CreateUser,
+    DeclineInvitation, DefinePermission, DomainError, Error, GroupId, InvitationId, InvitationInput, MembershipId, OrgId,
+    PermissionDefinition, PreTuple, RoleId, SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser,
+    TenancyStore, Timestamp, TupleId, UserId,
 };
 
 /// Ids of a world that [`World::build`] made.
@@ -22,6 +24,8 @@ pub struct World {
     pub org: OrgId,
     /// An active child of `org`, owned by `owner`.
     pub child: OrgId,
+    /// Another one, for commands that take it elsewhere.
+    pub branch: OrgId,
     /// A suspended root, owned by `owner`.
     pub suspended_org: OrgId,
     /// The owner's membership of `org`.
@@ -44,6 +48,12 @@ pub struct World {
     pub scoped_tup: TupleId,
     /// That the document is `parent` of the folder, without a scope.
     pub open_tup: TupleId,
+    /// A custom role of `org` with the slug [`World::ROLE`], which holds [`World::READ`].
+    pub role: RoleId,
+    /// A custom role of `org` that nothing uses, with the slug `spare`.
+    pub spare_role: RoleId,
+    /// A group of `org` with the slug `desk`: `member` is in it, and it holds `role`.
+    pub group: GroupId,
 }
 
 impl World {
@@ -53,6 +63,12 @@ impl World {
     pub const IDENTIFIER: &'static str = "anna@example.org";
     /// The document that tuples are about, of the type `doc`.
     pub const DOC: &'static str = "01960000-0000-7000-8000-00000000d0c1";
+    /// The permission that `role` holds.
+    pub const READ: &'static str = "doc.read";
+    /// The permission that `org` denies its members, and that is granted to `member` all the same.
+    pub const WRITE: &'static str = "doc.write";
+    /// The slug of `role`.
+    pub const ROLE: &'static str = "clerk";
     /// The folder, of the type `folder`.
     pub const FOLDER: &'static str = "01960000-0000-7000-8000-00000000f01d";
 
@@ -69,6 +85,7 @@ impl World {
         let created = store.create_org(CreateOrg::new(owner).name("Acme Inc.").slug(Self::SLUG)).await?;
         let org = created.org.id;
         let child = store.create_org(CreateOrg::new(owner).name("Child").parent(org)).await?.org.id;
+        let branch = store.create_org(CreateOrg::new(owner).name("Branch").parent(org)).await?.org.id;
         let suspended_org = store.create_org(CreateOrg::new(owner).slug("paused")).await?.org.id;
 
         let join = async |usr, role: &str| store.add_member(AddMember::new(org, usr, role)).await.map(|mem| mem.id);
@@ -91,6 +108,17 @@ impl World {
         let scoped = CreateTuple::new(("usr", &member.to_string()), "viewer", doc).scope(org);
         let scoped_tup = store.create_tuple(scoped).await?.id;
         let open_tup = store.create_tuple(CreateTuple::new(doc, "parent", folder)).await?.id;
+
+        for slug in [Self::READ, Self::WRITE] {
+            store.define_permission(DefinePermission::new(PermissionDefinition::new(slug))).await?;
+        }
+        let role = store.create_role(CreateRole::new(org, Self::ROLE).permissions([Self::READ])).await?.id;
+        let spare_role = store.create_role(CreateRole::new(org, "spare")).await?.id;
+        let group = store.create_group(CreateGroup::new(org, "desk")).await?.id;
+        store.add_group_member(AddGroupMember::new(group, member)).await?;
+        store.add_group_role(AddGroupRole::new(group, role)).await?;
+        store.set_org_override(SetOrgOverride::deny(org, Self::WRITE)).await?;
+        store.set_membership_override(SetMembershipOverride::grant(member_mem, Self::WRITE)).await?;
         Ok(Self {
             owner,
             admin,
@@ -99,6 +127,7 @@ impl World {
             suspended_user,
             org,
             child,
+            branch,
             suspended_org,
             owner_mem: created.owner_membership.id,
             admin_mem,
@@ -110,6 +139,9 @@ impl World {
             paused_inv,
             scoped_tup,
             open_tup,
+            role,
+            spare_role,
+            group,
         })
     }
 

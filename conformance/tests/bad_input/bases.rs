@@ -25,6 +25,9 @@ const INV_ROW: &str = "import of an invitation";
 const TUP_ROW: &str = "import of a tuple";
 pub(crate) const INV_ENTRY: &str = "an entry of create_invitations";
 pub(crate) const CHECK_ENTRY: &str = "an entry of check_many";
+pub(crate) const DEFINITION_ENTRY: &str = "a definition of sync_catalog";
+const RESOURCE_ENTRY: &str = "a resource of sync_catalog";
+pub(crate) const ASK_ENTRY: &str = "an entry of has_permissions";
 
 pub(crate) fn subjects() -> Vec<Subject> {
     let of = |operation: &'static Operation| Subject {
@@ -116,6 +119,14 @@ pub(crate) fn subjects() -> Vec<Subject> {
         ),
         part(INV_ENTRY, "create_invitations", "invalid_format.invitations", &["identifier", "role", "expires_at", "pre_tuples?"]),
         part(CHECK_ENTRY, "check_many", "invalid_format.checks", &["subject_type", "subject_id", "relation", "object_type", "object_id"]),
+        part(DEFINITION_ENTRY, "sync_catalog", "invalid_format.custom", &["slug", "name?", "description?", "category?"]),
+        part(
+            RESOURCE_ENTRY,
+            "sync_catalog",
+            "invalid_format.manifest",
+            &["collection", "api?", "cli?", "mcp?", "actions?", "tenant_scope?", "table?", "tenant_column?"],
+        ),
+        part(ASK_ENTRY, "has_permissions", "invalid_format.asks", &["usr_id", "org_id", "permission"]),
     ];
     wire::OPERATIONS.iter().map(of).chain(rows).collect()
 }
@@ -130,6 +141,12 @@ pub(crate) fn wrap(subject: &str, world: &World, input: Value) -> Value {
         }
         INV_ENTRY => json!({"org_id": world.org.to_string(), "invited_by": world.owner.to_string(), "invitations": [input]}),
         CHECK_ENTRY => json!({"checks": [checked(world), input]}),
+        DEFINITION_ENTRY => {
+            let [one, other] = disagreeing();
+            json!({"custom": [input, one, other]})
+        }
+        RESOURCE_ENTRY => json!({"manifest": [input], "custom": disagreeing()}),
+        ASK_ENTRY => json!({"asks": [asked(world), input]}),
         _ => input,
     }
 }
@@ -149,6 +166,8 @@ impl Base {
 }
 
 const FUTURE: &str = "2027-01-01T00:00:00Z";
+/// Before the clock of the test.
+const PAST: &str = "2025-01-01T00:00:00Z";
 
 /// The fields of a check, over UUIDs that leave the types free.
 fn checked(w: &World) -> Value {
@@ -156,6 +175,16 @@ fn checked(w: &World) -> Value {
     let hex = member.strip_prefix("usr_").expect("an id of a user");
     let uuid = format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
     json!({"subject_type": "usr", "subject_id": uuid, "relation": "viewer", "object_type": "doc", "object_id": World::DOC})
+}
+
+/// Two definitions that say different things of one permission.
+fn disagreeing() -> [Value; 2] {
+    ["One", "Another"].map(|name| json!({"slug": "told.twice", "name": name}))
+}
+
+/// The fields of a question.
+fn asked(w: &World) -> Value {
+    json!({"usr_id": w.member.to_string(), "org_id": w.org.to_string(), "permission": World::READ})
 }
 
 fn also(mut object: Value, field: &str, value: impl Into<Value>) -> Value {
@@ -189,6 +218,8 @@ fn base(operation: &str, w: &World) -> (&'static str, Value) {
             json!({"org_id": text(&w.org), "name": "Other", "slug": "paused", "cascade_permissions": true, "inherit_permissions": true,
                 "seat_limit": 50, "external_id": "crm-7", "metadata": {"plan": "gold"}}),
         ),
+        // A suspended organization takes no children.
+        "move_org" => ("precondition.org_not_active", json!({"org_id": text(&w.child), "new_parent_id": text(&w.suspended_org)})),
         "suspend_org" => ("conflict.already_terminal", json!({"org_id": text(&w.suspended_org)})),
         "reinstate_org" => ("precondition.invalid_transition", json!({"org_id": text(&w.org)})),
         "revoke_org" => ("conflict.has_children", json!({"org_id": text(&w.org)})),
@@ -256,7 +287,66 @@ fn base(operation: &str, w: &World) -> (&'static str, Value) {
             ("ok", also(input, "relations", json!(["viewer", "editor"])))
         }
         "check_many" => ("ok", json!({"checks": [checked(w)]})),
-        "changes_all" => ("ok", json!({"limit": 10})),
+        "changes_all" | "list_permissions" => ("ok", json!({"limit": 10})),
+        // Nothing is said of it that the catalog does not say.
+        "define_permission" => ("ok", json!({"slug": World::READ})),
+        "sync_catalog" => ("conflict.permission_metadata", json!({"manifest": [], "custom": disagreeing()})),
+        DEFINITION_ENTRY => (
+            "conflict.permission_metadata",
+            json!({"slug": "docs.read", "name": "Read", "description": "All of them.", "category": "docs"}),
+        ),
+        RESOURCE_ENTRY => (
+            "conflict.permission_metadata",
+            json!({"collection": "docs", "api": true, "cli": {"include": ["list"]}, "mcp": {"exclude": ["delete"]}, "actions": ["send"],
+                "tenant_scope": "required", "table": "docs", "tenant_column": "org"}),
+        ),
+        // The slug is another role's, and the permission is in no catalog.
+        "create_role" => (
+            "conflict.role_slug",
+            json!({"org_id": text(&w.org), "slug": World::ROLE, "name": "Clerk", "description": "Reads.", "inherits_to_descendants": true,
+                "permissions": [World::READ, "nothing.known"]}),
+        ),
+        "get_role" => ("ok", json!({"role_id": text(&w.role)})),
+        "list_roles" | "list_groups" | "list_org_overrides" => ("ok", json!({"org_id": text(&w.org), "limit": 10})),
+        // What it says already.
+        "update_role" => ("ok", json!({"role_id": text(&w.role), "name": World::ROLE, "inherits_to_descendants": false})),
+        "delete_role" => ("precondition.unknown_role", json!({"role_id": text(&w.role), "replacement_role_id": text(&w.role)})),
+        "grant_role_permission" => {
+            ("precondition.past_expiration", json!({"role_id": text(&w.role), "permission": World::READ, "expires_at": PAST}))
+        }
+        // The role does not grant it.
+        "revoke_role_permission" => ("ok", json!({"role_id": text(&w.role), "permission": World::WRITE})),
+        "seed_system_roles" => ("ok", json!({"inherits_to_descendants": ["admin"]})),
+        "create_group" => ("precondition.org_not_active", json!({"org_id": text(&w.suspended_org), "slug": "desk", "name": "Desk"})),
+        "get_group" | "delete_group" => ("ok", json!({"group_id": text(&w.group)})),
+        "update_group" => ("ok", json!({"group_id": text(&w.group), "name": "desk"})),
+        "add_group_member" => {
+            ("precondition.past_expiration", json!({"group_id": text(&w.group), "usr_id": text(&w.member), "expires_at": PAST}))
+        }
+        // Who and what is not in the group.
+        "remove_group_member" => ("ok", json!({"group_id": text(&w.group), "usr_id": text(&w.owner)})),
+        "remove_group_role" => ("ok", json!({"group_id": text(&w.group), "role_id": text(&w.spare_role)})),
+        "list_group_members" | "list_group_roles" => ("ok", json!({"group_id": text(&w.group), "limit": 10})),
+        "add_group_role" => {
+            ("precondition.past_expiration", json!({"group_id": text(&w.group), "role_id": text(&w.role), "expires_at": PAST}))
+        }
+        "set_org_override" => (
+            "precondition.past_expiration",
+            json!({"org_id": text(&w.org), "permission": World::READ, "effect": "grant", "expires_at": PAST}),
+        ),
+        "set_membership_override" => (
+            "precondition.past_expiration",
+            json!({"mem_id": text(&w.member_mem), "permission": World::READ, "effect": "deny", "expires_at": PAST}),
+        ),
+        "list_membership_overrides" => ("ok", json!({"mem_id": text(&w.member_mem), "limit": 10})),
+        "resolve_permissions" => ("ok", json!({"usr_id": text(&w.member), "org_id": text(&w.org)})),
+        "has_permission" | "explain_permission" | ASK_ENTRY => ("ok", asked(w)),
+        "has_all_permissions" | "has_any_permission" => {
+            ("ok", json!({"usr_id": text(&w.member), "org_id": text(&w.org), "permissions": [World::READ, World::WRITE]}))
+        }
+        "has_permissions" => ("ok", json!({"asks": [asked(w)]})),
+        "list_users_with" => ("ok", json!({"org_id": text(&w.org), "permission": World::READ, "limit": 10})),
+        "list_orgs_with" => ("ok", json!({"usr_id": text(&w.member), "permission": World::READ, "limit": 10})),
         "import" => ("ok", json!({"rows": []})),
         // Rows that are in the store already, with other content.
         USER_ROW => ("conflict.import", json!({"type": "user", "id": text(&w.owner), "status": "active", "display_name": "Another"})),
@@ -309,6 +399,24 @@ fn by_label(operation: &str, field: &str, label: &str) -> Option<&'static str> {
         ("accept_invitation", "as_usr_id", "missing" | "null")
         | ("decline_invitation", "accepting_identifier", "missing" | "null")
         | ("create_tuple", "org_id", "missing" | "null") => "ok",
+        // A user without a row may do nothing; that is no reason to refuse the question.
+        ("resolve_permissions" | "has_permission" | "has_all_permissions" | "has_any_permission", "usr_id", "unknown") => "ok",
+        ("explain_permission" | "list_orgs_with" | ASK_ENTRY, "usr_id", "unknown") => "ok",
+        // It is the row's own error.
+        (ASK_ENTRY, "org_id", "unknown") => "row: not_found",
+        // A role of the system: of those, none has the slug.
+        ("create_role", "org_id", "missing" | "null") => "precondition.unknown_permission",
+        ("delete_role", "replacement_role_id", "missing" | "null") => "precondition.role_in_use",
+        ("move_org", "new_parent_id", "missing" | "null") => "ok",
+        ("sync_catalog", "custom", "missing" | "null") => "ok",
+        ("add_group_member", "usr_id", "unknown") => "precondition.not_a_member",
+        // Neither is looked up.
+        ("remove_group_member", "usr_id", "unknown") | ("remove_group_role", "role_id", "unknown") => "ok",
+        // Without the end that has come.
+        ("grant_role_permission" | "add_group_member" | "add_group_role", "expires_at", "missing" | "null") => "ok",
+        ("set_org_override" | "set_membership_override", "expires_at", "missing" | "null") => "ok",
+        // What takes an override away asks for no end.
+        ("set_org_override" | "set_membership_override", "effect", "none any more") => "ok",
         // New rows: a user may come alone, and so may a tuple of no organization; an organization needs an owner.
         (USER_ROW | TUP_ROW, "id", "unknown") => "ok",
         (ORG_ROW, "id", "unknown") => "precondition.no_owner",
@@ -326,7 +434,9 @@ fn by_label(operation: &str, field: &str, label: &str) -> Option<&'static str> {
 /// What an accepted value comes to, where the base is refused for the field.
 fn accepted(operation: &str, field: &str) -> Option<&'static str> {
     match (operation, field) {
-        ("create_invitation" | INV_ENTRY, "identifier") => Some("ok"),
+        ("create_invitation" | INV_ENTRY, "identifier") | ("sync_catalog", "custom") => Some("ok"),
+        ("create_role", "slug") => Some("precondition.unknown_permission"),
+        ("grant_role_permission" | "set_org_override" | "set_membership_override", "permission") => Some("precondition.unknown_permission"),
         _ => None,
     }
 }

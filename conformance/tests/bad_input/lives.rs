@@ -33,16 +33,16 @@ const FUTURE: &str = "2027-01-01T00:00:00Z";
 /// Within the test.
 const SOON: &str = "2026-01-01T00:00:10Z";
 
-struct Stage {
+pub(crate) struct Stage {
     name: &'static str,
     fresh: Fresh,
-    clock: Arc<ManualClock>,
-    owner: String,
-    org: String,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) owner: String,
+    pub(crate) org: String,
 }
 
 impl Stage {
-    async fn new(name: &'static str) -> Self {
+    pub(crate) async fn new(name: &'static str) -> Self {
         let (sources, clock) = Sources::deterministic("2026-01-01T00:00:00Z".parse().unwrap(), 1);
         let fresh = support::store(name).fresh(sources).await.expect("a fresh store");
         let mut stage = Self { name, fresh, clock, owner: String::new(), org: String::new() };
@@ -52,7 +52,7 @@ impl Stage {
         stage
     }
 
-    async fn call(&self, operation: &str, input: Value) -> Result<Value, String> {
+    pub(crate) async fn call(&self, operation: &str, input: Value) -> Result<Value, String> {
         self.clock.advance_micros(1_000);
         match wire::call(&*self.fresh.store, operation, &serde_json::from_value(input).expect("JSON is a value")).await {
             Ok(reply) => Ok(serde_json::to_value(reply).expect("a reply")),
@@ -61,12 +61,12 @@ impl Stage {
         }
     }
 
-    async fn must(&self, operation: &str, input: Value) -> Value {
+    pub(crate) async fn must(&self, operation: &str, input: Value) -> Value {
         self.call(operation, input.clone()).await.unwrap_or_else(|code| panic!("{}: {operation} {input}: {code}", self.name))
     }
 
     /// Refused with this code, and no row is another.
-    async fn refused(&self, operation: &str, input: Value, code: &str) {
+    pub(crate) async fn refused(&self, operation: &str, input: Value, code: &str) {
         let before = self.dump().await;
         let outcome = self.call(operation, input.clone()).await;
         assert_eq!(outcome.as_ref().err().map(String::as_str), Some(code), "{}: {operation} {input}: {outcome:?}", self.name);
@@ -78,7 +78,7 @@ impl Stage {
         self.fresh.inspect.dump().await.expect("its rows")
     }
 
-    async fn user(&self) -> String {
+    pub(crate) async fn user(&self) -> String {
         text(&self.must("create_user", json!({})).await["user"]["id"])
     }
 
@@ -100,7 +100,7 @@ impl Stage {
     }
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 

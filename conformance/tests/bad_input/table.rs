@@ -4,6 +4,8 @@
 use serde_json::{Value, json};
 use tenantry_conformance::testing::World;
 
+use crate::bases;
+
 /// What a field takes, in more detail than its kind: texts have several forms.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Form {
@@ -53,12 +55,62 @@ pub(crate) enum Form {
     Invitations,
     /// A list of checks, each as its own subject tries it.
     Checks,
+    /// A permission's slug.
+    Permission,
+    /// A list of at most so many slugs of permissions.
+    Permissions(usize),
+    /// The slug of a role that is made.
+    RoleSlug,
+    /// A list of slugs of built-in roles.
+    BuiltInRoles,
+    /// The slug of a group that is made.
+    GroupSlug,
+    /// A text of several lines.
+    Description,
+    /// What an override of an organization does.
+    OrgEffect,
+    /// What an override of a membership does.
+    MembershipEffect,
+    /// A list of definitions, each as its own subject tries it.
+    Definitions,
+    /// A list of resources, each as its own subject tries it.
+    Manifest,
+    /// What a resource is called.
+    Collection,
+    /// What of a resource is shown.
+    Exposure,
+    /// A list of a resource's own actions.
+    Actions,
+    /// Whether a resource's rows belong to an organization.
+    TenantScope,
+    /// A list of questions, each as its own subject tries it.
+    Asks,
 }
 
 /// The form of each field of each operation.
 pub(crate) fn form(operation: &str, field: &str) -> Form {
     match (operation, field) {
         ("get_org_by_slug", "slug") => Form::SlugSought,
+        ("define_permission" | bases::DEFINITION_ENTRY, "slug") | (_, "permission") => Form::Permission,
+        ("create_role", "slug") => Form::RoleSlug,
+        ("create_role", "permissions") => Form::Permissions(100_000),
+        ("has_all_permissions" | "has_any_permission", "permissions") => Form::Permissions(200),
+        ("seed_system_roles", "inherits_to_descendants") => Form::BuiltInRoles,
+        ("create_group", "slug") => Form::GroupSlug,
+        ("set_org_override", "effect") => Form::OrgEffect,
+        ("set_membership_override", "effect") => Form::MembershipEffect,
+        (_, "role_id" | "replacement_role_id") => Form::Id("rol"),
+        (_, "group_id") => Form::Id("grp"),
+        (_, "description") => Form::Description,
+        (_, "custom") => Form::Definitions,
+        (_, "manifest") => Form::Manifest,
+        (_, "collection") => Form::Collection,
+        (_, "api" | "cli" | "mcp") => Form::Exposure,
+        (_, "actions") => Form::Actions,
+        (_, "tenant_scope") => Form::TenantScope,
+        // Kept by the application alone: any text.
+        (_, "table" | "tenant_column") => Form::Query,
+        (_, "asks") => Form::Asks,
         ("import of a user", "id") => Form::Id("usr"),
         ("import of an organization", "id") => Form::Id("org"),
         ("import of a membership", "id" | "replaces") => Form::Id("mem"),
@@ -77,16 +129,16 @@ pub(crate) fn form(operation: &str, field: &str) -> Form {
         (_, "as_usr_id" | "invited_user_id" | "terminal_by" | "created_by") => Form::Id("usr"),
         (_, "inv_id") => Form::Id("inv"),
         (_, "tup_id") => Form::Id("tup"),
-        (_, "org_id" | "parent_id") => Form::Id("org"),
+        (_, "org_id" | "parent_id" | "new_parent_id") => Form::Id("org"),
         (_, "mem_id" | "from_mem_id" | "to_mem_id") => Form::Id("mem"),
         (_, "usr_ids") => Form::Ids("usr"),
         (_, "org_ids") => Form::Ids("org"),
         (_, "mem_ids") => Form::Ids("mem"),
-        (_, "name" | "display_name") => Form::Name,
+        (_, "name" | "display_name" | "category") => Form::Name,
         (_, "slug") => Form::Slug,
         (_, "role" | "new_role") => Form::Role,
         (_, "query") => Form::Query,
-        (_, "cascade_permissions" | "inherit_permissions") => Form::Bool,
+        (_, "cascade_permissions" | "inherit_permissions" | "inherits_to_descendants") => Form::Bool,
         (_, "expires_at" | "created_at" | "updated_at" | "terminal_at") => Form::Time,
         ("list_orgs", "status") => Form::OrgStatus,
         (_, "status") => Form::MembershipStatus,
@@ -134,6 +186,8 @@ const SLUG: Expect = Code("precondition.org_slug_format");
 const ROLE: Expect = Code("precondition.unknown_role");
 const NF: Expect = Code("not_found");
 const OTHER: Expect = Code("precondition.identifier_mismatch");
+const TAKEN: Expect = Code("conflict.role_slug");
+const DISAGREE: Expect = Code("conflict.permission_metadata");
 
 /// One value for a field.
 #[derive(Debug, Clone)]
@@ -145,7 +199,7 @@ pub(crate) struct Case {
 }
 
 /// A row of values that every form is tried with; the expectations are in the order of `COLUMNS`.
-type Row = (&'static str, Option<Value>, [Expect; 17]);
+type Row = (&'static str, Option<Value>, [Expect; 19]);
 
 fn column(form: Form) -> usize {
     match form {
@@ -170,6 +224,13 @@ fn column(form: Form) -> usize {
         Form::Binding => 14,
         Form::SeatLimit => 15,
         Form::Metadata => 16,
+        Form::GroupSlug | Form::Collection => 17,
+        Form::Exposure => 18,
+        // What may be an empty list, a word of a few, and what must have a form of its own: as above.
+        Form::Permissions(_) | Form::BuiltInRoles | Form::Definitions | Form::Manifest | Form::Actions => 1,
+        Form::OrgEffect | Form::MembershipEffect | Form::TenantScope => 9,
+        Form::Permission | Form::RoleSlug | Form::Asks => 12,
+        Form::Description => 13,
     }
 }
 
@@ -180,28 +241,28 @@ fn rows() -> Vec<Row> {
     const A: Expect = Accepted;
     let big = Some(json!("x".repeat(1 << 20)));
     vec![
-        // label                  value                               Id  Ids Name Slug  Sought Role  Query Bool Time Stat Cursor  Number  Strict Opaque Binding Seats Object
-        ("missing",               None,                              [M,  M,  M,   M,    M,     M,    M,    M,   M,   M,   M,      M,        M,    M,    M,    M,    M]),
-        ("null",                  Some(json!(null)),                 [M,  M,  M,   M,    M,     M,    M,    F,   M,   M,   M,      M,        M,    M,    M,    M,    M]),
-        ("true",                  Some(json!(true)),                 [F,  F,  F,   F,    F,     F,    F,    A,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F]),
-        ("a number",              Some(json!(7)),                    [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, A,        F,    F,    F,    A,    F]),
-        ("a list",                Some(json!([])),                   [F,  A,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F]),
-        ("an object",             Some(json!({})),                   [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    A]),
-        ("an object with an id",  Some(json!({"id": "x"})),          [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    A]),
-        ("a fraction",            Some(json!(1.5)),                  [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F]),
-        ("a whole float",         Some(json!(2.0)),                  [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F]),
-        ("the largest i64",       Some(json!(i64::MAX)),             [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, A,        F,    F,    F,    F,    F]),
-        ("the largest u64",       Some(json!(u64::MAX)),             [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F]),
-        ("1e300",                 Some(json!(1e300)),                [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F]),
-        ("empty text",            Some(json!("")),                   [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    F,    OTHER, F,   F]),
-        ("text",                  Some(json!("x")),                  [ID, F,  A,   A,    NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F]),
-        ("text with NUL",         Some(json!("a\0b")),               [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    F,    OTHER, F,   F]),
-        ("1 MB of text",          big,                               [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    F,    OTHER, F,   F]),
-        ("a newline",             Some(json!("\n")),                 [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F]),
-        ("a year before 1970",    Some(json!("1969-12-31T23:59:59Z")), [ID, F, A,  SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F]),
-        ("a year behind 9999",    Some(json!("10000-01-01T00:00:00Z")), [ID, F, A, SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F]),
-        ("a day that is none",    Some(json!("2026-02-30T00:00:00Z")), [ID, F, A,  SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F]),
-        ("SQL",                   Some(json!("'; DROP TABLE x; --")), [ID, F, A,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F]),
+        // label                  value                               Id  Ids Name Slug  Sought Role  Query Bool Time Stat Cursor  Number  Strict Opaque Binding Seats Object Dashed Shown
+        ("missing",               None,                              [M,  M,  M,   M,    M,     M,    M,    M,   M,   M,   M,      M,        M,    M,    M,    M,    M,    M,     M]),
+        ("null",                  Some(json!(null)),                 [M,  M,  M,   M,    M,     M,    M,    F,   M,   M,   M,      M,        M,    M,    M,    M,    M,    M,     M]),
+        ("true",                  Some(json!(true)),                 [F,  F,  F,   F,    F,     F,    F,    A,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F,    F,     A]),
+        ("a number",              Some(json!(7)),                    [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, A,        F,    F,    F,    A,    F,    F,     F]),
+        ("a list",                Some(json!([])),                   [F,  A,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F,    F,     F]),
+        ("an object",             Some(json!({})),                   [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    A,    F,     F]),
+        ("an object with an id",  Some(json!({"id": "x"})),          [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    A,    F,     F]),
+        ("a fraction",            Some(json!(1.5)),                  [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F,    F,     F]),
+        ("a whole float",         Some(json!(2.0)),                  [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F,    F,     F]),
+        ("the largest i64",       Some(json!(i64::MAX)),             [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, A,        F,    F,    F,    F,    F,    F,     F]),
+        ("the largest u64",       Some(json!(u64::MAX)),             [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F,    F,     F]),
+        ("1e300",                 Some(json!(1e300)),                [F,  F,  F,   F,    F,     F,    F,    F,   F,   F,   CURSOR, F,        F,    F,    F,    F,    F,    F,     F]),
+        ("empty text",            Some(json!("")),                   [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    F,    OTHER, F,   F,    F,     F]),
+        ("text",                  Some(json!("x")),                  [ID, F,  A,   A,    NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F,    A,     F]),
+        ("text with NUL",         Some(json!("a\0b")),               [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    F,    OTHER, F,   F,    F,     F]),
+        ("1 MB of text",          big,                               [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    F,    OTHER, F,   F,    F,     F]),
+        ("a newline",             Some(json!("\n")),                 [ID, F,  F,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F,    F,     F]),
+        ("a year before 1970",    Some(json!("1969-12-31T23:59:59Z")), [ID, F, A,  SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F,    F,     F]),
+        ("a year behind 9999",    Some(json!("10000-01-01T00:00:00Z")), [ID, F, A, SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F,    F,     F]),
+        ("a day that is none",    Some(json!("2026-02-30T00:00:00Z")), [ID, F, A,  SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F,    F,     F]),
+        ("SQL",                   Some(json!("'; DROP TABLE x; --")), [ID, F, A,   SLUG, NF,    ROLE, A,    F,   F,   F,   CURSOR, F,        F,    A,    OTHER, F,   F,    F,     F]),
     ]
 }
 
@@ -368,7 +429,373 @@ fn of_form(form: Form, world: &World) -> Vec<(&'static str, Value, Expect)> {
                 ("one without its list", good, Format),
             ]
         }
+        Form::Permission => permissions_slugs(),
+        Form::Permissions(most) => lists_of_permissions(most),
+        Form::RoleSlug => role_slugs(),
+        Form::BuiltInRoles => built_in_roles(),
+        Form::GroupSlug => group_slugs(),
+        Form::Description => descriptions(),
+        Form::OrgEffect => effects("inherit", "clear"),
+        Form::MembershipEffect => effects("clear", "inherit"),
+        Form::Definitions => definitions(),
+        Form::Manifest => manifests(),
+        Form::Collection => collections(),
+        Form::Exposure => exposures(),
+        Form::Actions => actions(),
+        Form::TenantScope => vec![
+            ("none", json!("none"), Accepted),
+            ("optional", json!("optional"), Accepted),
+            ("required", json!("required"), Accepted),
+            ("an uppercase letter", json!("Required"), Format),
+            ("a trailing newline", json!("none\n"), Format),
+            ("a word that is none of them", json!("all"), Format),
+        ],
+        Form::Asks => asks(world),
     }
+}
+
+fn permissions_slugs() -> Vec<(&'static str, Value, Expect)> {
+    let mut cases = vec![
+        ("a permission that nobody has defined", json!("nothing.known"), Accepted),
+        ("three bytes", json!("a.b"), Accepted),
+        ("128 bytes", json!(format!("a.{}", "x".repeat(126))), Accepted),
+        ("eight parts", json!("a.b.c.d.e.f.g.h"), Accepted),
+        ("digits, hyphens and underscores", json!("a0_-.b-_9"), Accepted),
+        ("an uppercase letter behind the first dot", json!("doc.readAll.lATE"), Accepted),
+    ];
+    cases.extend(no_permissions().into_iter().map(|(label, slug)| (label, json!(slug), Format)));
+    cases
+}
+
+/// Texts that are no slug of a permission.
+fn no_permissions() -> Vec<(&'static str, String)> {
+    let long = |bytes: usize| format!("a.{}", "x".repeat(bytes - 2));
+    let fixed = [
+        ("one part", "doc"),
+        ("nine parts", "a.b.c.d.e.f.g.h.i"),
+        ("a leading dot", ".doc.read"),
+        ("a trailing dot", "doc.read."),
+        ("two dots together", "doc..read"),
+        ("a dot alone", "."),
+        ("a leading digit in a later part", "doc.9read"),
+        ("an uppercase letter before the first dot", "Doc.read"),
+        ("an uppercase letter within the first part", "dOc.read"),
+        ("an uppercase letter at the front of a later part", "doc.Read"),
+        ("a leading digit", "1doc.read"),
+        ("a leading hyphen", "-doc.read"),
+        ("a leading underscore in a later part", "doc._read"),
+        ("a star", "*"),
+        ("a star for an action", "doc.*"),
+        ("a star for a resource", "*.read"),
+        ("a wildcard of SQL", "doc.%"),
+        ("a colon", "doc:read"),
+        ("a slash", "doc/read"),
+        ("a leading space", " doc.read"),
+        ("a trailing space", "doc.read "),
+        ("a trailing newline", "doc.read\n"),
+        ("a trailing NUL", "doc.read\0"),
+        ("a newline between two slugs", "doc.read\ndoc.write"),
+        ("a comma between two slugs", "doc.read,doc.write"),
+        ("a quote", "doc.re'ad"),
+        ("a Cyrillic letter", "d\u{43e}c.read"),
+        ("a full-width letter", "doc.r\u{ff45}ad"),
+        ("a full-width dot", "doc\u{ff0e}read"),
+        ("a dot leader", "doc\u{2024}read"),
+        ("a composed accent", "doc.r\u{e9}ad"),
+        ("a combining accent", "doc.re\u{301}ad"),
+        ("a letter of no width", "doc.read\u{200b}"),
+        ("a byte order mark", "\u{feff}doc.read"),
+        ("a digit outside ASCII", "doc.read\u{661}"),
+        ("the Kelvin sign", "doc.\u{212a}eep"),
+    ];
+    let mut cases: Vec<_> = fixed.into_iter().map(|(label, slug)| (label, slug.to_owned())).collect();
+    cases.push(("129 bytes", long(129)));
+    cases.push(("128 characters in more bytes", format!("a.{}\u{e9}", "x".repeat(125))));
+    cases.push(("1 MB of a slug", long(1 << 20)));
+    cases.push(("1 MB of dots", ".".repeat(1 << 20)));
+    cases
+}
+
+fn lists_of_permissions(most: usize) -> Vec<(&'static str, Value, Expect)> {
+    let many = |count: usize| json!(vec![World::READ; count]);
+    let mut cases = vec![
+        ("one", json!([World::READ]), Accepted),
+        ("the same twice", json!([World::READ, World::READ]), Accepted),
+        ("one that nobody has defined", json!([World::READ, "nothing.known"]), Accepted),
+        ("as many as may be", many(most), Accepted),
+        ("one too many", many(most + 1), Format),
+        ("100,001 of them", many(100_001), Format),
+        ("as many different ones as may be", (0..most).map(|number| format!("doc.r{number}")).collect(), Accepted),
+        ("as many as may be, and the last is none", (1..=most).map(|nth| if nth < most { World::READ } else { "doc" }).collect(), Format),
+        ("empty text in the list", json!([World::READ, ""]), Format),
+        ("null in the list", json!([World::READ, null]), Format),
+        ("a number in the list", json!([World::READ, 7]), Format),
+        ("a list in the list", json!([[World::READ]]), Format),
+        ("an object in the list", json!([{"permission": World::READ}]), Format),
+        ("the slug without its list", json!(World::READ), Format),
+        ("a missing list", json!({"0": World::READ}), Format),
+    ];
+    cases.extend(no_permissions().into_iter().map(|(label, slug)| (label, json!([World::READ, slug]), Format)));
+    cases
+}
+
+/// Texts that look like a role's slug and are none.
+const NO_ROLES: [(&str, &str); 18] = [
+    ("an uppercase letter in front", "Owner"),
+    ("uppercase letters", "OWNER"),
+    ("a digit", "owner1"),
+    ("a hyphen", "own-er"),
+    ("a dot", "own.er"),
+    ("a space", "own er"),
+    ("a leading space", " owner"),
+    ("a trailing space", "owner "),
+    ("a trailing newline", "owner\n"),
+    ("a trailing NUL", "owner\0"),
+    ("a Cyrillic letter", "\u{43e}wner"),
+    ("a Greek letter", "\u{3bf}wner"),
+    ("a full-width letter", "owne\u{ff52}"),
+    ("an accent", "\u{f6}wner"),
+    ("a combining accent", "o\u{308}wner"),
+    ("a letter of no width", "owner\u{200b}"),
+    ("a letter that turns the direction", "\u{202e}renwo"),
+    ("a long s", "gue\u{17f}t"),
+];
+
+fn role_slugs() -> Vec<(&'static str, Value, Expect)> {
+    let mut cases = vec![
+        ("two letters", json!("zz"), Accepted),
+        ("a letter and an underscore", json!("z_"), Accepted),
+        ("32 bytes", json!("x".repeat(32)), Accepted),
+        ("33 bytes", json!("x".repeat(33)), Format),
+        ("31 characters in more bytes", json!(format!("{}\u{e9}", "x".repeat(30))), Format),
+        ("a leading underscore", json!("_owner"), Format),
+        ("underscores alone", json!("__"), Format),
+        ("a built-in role", json!("owner"), TAKEN),
+        ("another built-in role", json!("viewer"), TAKEN),
+        ("another role of the organization", json!("spare"), TAKEN),
+    ];
+    cases.extend(NO_ROLES.into_iter().map(|(label, slug)| (label, json!(slug), Format)));
+    cases
+}
+
+fn built_in_roles() -> Vec<(&'static str, Value, Expect)> {
+    let all = ["owner", "admin", "member", "guest", "viewer", "editor"];
+    let mut cases = vec![
+        ("one", json!(["owner"]), Accepted),
+        ("all of them", json!(all), Accepted),
+        ("the same 1000 times", json!(vec!["guest"; 1000]), Accepted),
+        ("a role of an organization", json!([World::ROLE]), Format),
+        ("a role that is none", json!(["owner", "boss"]), Format),
+        ("empty text in the list", json!(["owner", ""]), Format),
+        ("null in the list", json!(["owner", null]), Format),
+        ("a number in the list", json!([7]), Format),
+        ("a list in the list", json!([all]), Format),
+        ("the word", json!("owner"), Format),
+        ("1 MB of a role", json!(["x".repeat(1 << 20)]), Format),
+    ];
+    cases.extend(NO_ROLES.into_iter().map(|(label, slug)| (label, json!(["owner", slug]), Format)));
+    cases
+}
+
+fn group_slugs() -> Vec<(&'static str, Value, Expect)> {
+    vec![
+        ("a digit", json!("7"), Accepted),
+        ("inner hyphens", json!("a--b"), Accepted),
+        ("63 bytes", json!("s".repeat(63)), Accepted),
+        ("64 bytes", json!("s".repeat(64)), Format),
+        ("62 characters in more bytes", json!(format!("{}\u{e9}", "s".repeat(61))), Format),
+        ("an uppercase letter", json!("Desk"), Format),
+        ("a leading hyphen", json!("-desk"), Format),
+        ("a trailing hyphen", json!("desk-"), Format),
+        ("a hyphen alone", json!("-"), Format),
+        ("an underscore", json!("night_shift"), Format),
+        ("a dot", json!("night.shift"), Format),
+        ("a leading space", json!(" desk"), Format),
+        ("a trailing newline", json!("desk\n"), Format),
+        ("a trailing NUL", json!("desk\0"), Format),
+        ("a letter outside ASCII", json!("d\u{e9}sk"), Format),
+        ("a Cyrillic letter", json!("d\u{435}sk"), Format),
+        ("a hyphen outside ASCII", json!("night\u{2010}shift"), Format),
+    ]
+}
+
+fn descriptions() -> Vec<(&'static str, Value, Expect)> {
+    vec![
+        ("1000 characters", json!("\u{e9}".repeat(1000)), Accepted),
+        ("1001 characters", json!("\u{e9}".repeat(1001)), Format),
+        ("1000 characters of four bytes", json!("\u{1f600}".repeat(1000)), Accepted),
+        ("1001 characters of one byte", json!("x".repeat(1001)), Format),
+        ("lines and tabs", json!("a\r\n\tb\n"), Accepted),
+        ("a space", json!(" "), Accepted),
+        ("NUL alone", json!("\0"), Format),
+        ("a control character", json!("a\u{1b}[0m"), Format),
+        ("a control character behind ASCII", json!("a\u{85}"), Format),
+        ("a vertical tab", json!("a\u{b}b"), Format),
+        ("DEL", json!("a\u{7f}"), Format),
+    ]
+}
+
+fn effects(mine: &'static str, other: &'static str) -> Vec<(&'static str, Value, Expect)> {
+    vec![
+        ("grant", json!("grant"), Accepted),
+        ("deny", json!("deny"), Accepted),
+        ("none any more", json!(mine), Accepted),
+        ("the word of the other override", json!(other), Format),
+        ("an uppercase letter", json!("Grant"), Format),
+        ("a leading space", json!(" deny"), Format),
+        ("a trailing newline", json!("deny\n"), Format),
+        ("a Cyrillic letter", json!("gr\u{430}nt"), Format),
+        ("allow", json!("allow"), Format),
+        ("a list of effects", json!(["grant"]), Format),
+    ]
+}
+
+fn definitions() -> Vec<(&'static str, Value, Expect)> {
+    let good = json!({"slug": World::READ});
+    let of = |field: &str, value: &str| with(&good, field, json!(value));
+    let disagreeing = |field: &str| json!([of(field, "one"), good, of(field, "another")]);
+    let malformed = of("slug", "doc");
+    vec![
+        ("one", json!([good]), Accepted),
+        ("the same 1000 times", Value::Array(vec![good.clone(); 1000]), Accepted),
+        ("the same 100,000 times", Value::Array(vec![good.clone(); 100_000]), Accepted),
+        ("the same 100,001 times", Value::Array(vec![good.clone(); 100_001]), Code("invalid_format.custom")),
+        ("two that say the same", json!([of("name", "one"), of("name", "one")]), Accepted),
+        ("two that say something of different fields", json!([of("name", "one"), of("category", "two")]), Accepted),
+        ("slugs that differ in one letter's case", json!([of("name", "one"), {"slug": "doc.reaD", "name": "two"}]), Accepted),
+        ("two names", disagreeing("name"), DISAGREE),
+        ("two descriptions", disagreeing("description"), DISAGREE),
+        ("two categories", disagreeing("category"), DISAGREE),
+        ("names that differ in a space", json!([of("name", "one"), of("name", "one ")]), DISAGREE),
+        ("names that are composed differently", json!([of("name", "\u{e9}"), of("name", "e\u{301}")]), DISAGREE),
+        ("null in the list", json!([good, null]), Format),
+        ("text in the list", json!([good, World::READ]), Format),
+        ("a list in the list", json!([[good]]), Format),
+        ("one without its list", good.clone(), Format),
+        ("a second that says nothing", json!([good, {}]), Code("invalid_format.slug")),
+        ("a second with an unknown field", json!([good, with(&good, "colour", json!(1))]), Code("invalid_format.colour")),
+        ("a second with a number for a name", json!([good, with(&good, "name", json!(7))]), Code("invalid_format.name")),
+        ("a second with a slug that is none", json!([good, malformed]), Code("invalid_format.slug")),
+        // What belongs to the form of the input comes before what the table checks.
+        ("two names, and then a slug that is none", json!([of("name", "one"), of("name", "two"), malformed]), Code("invalid_format.slug")),
+    ]
+}
+
+fn manifests() -> Vec<(&'static str, Value, Expect)> {
+    let good = json!({"collection": "docs", "api": true});
+    vec![
+        ("one", json!([good]), Accepted),
+        ("the same 100 times", Value::Array(vec![good.clone(); 100]), Accepted),
+        ("one that shows nothing", json!([{"collection": "docs"}]), Accepted),
+        ("null in the list", json!([good, null]), Format),
+        ("text in the list", json!([good, "docs"]), Format),
+        ("a list in the list", json!([[good]]), Format),
+        ("one without its list", good.clone(), Format),
+        ("an object of resources", json!({"docs": {"api": true}}), Format),
+        ("a second that says nothing", json!([good, {}]), Code("invalid_format.collection")),
+        ("a second with an unknown field", json!([good, with(&good, "colour", json!(1))]), Code("invalid_format.colour")),
+        ("a second with a number for a surface", json!([good, with(&good, "cli", json!(7))]), Code("invalid_format.cli")),
+        ("a second with a dot in its name", json!([good, with(&good, "collection", json!("a.b"))]), Code("invalid_format.collection")),
+    ]
+}
+
+fn collections() -> Vec<(&'static str, Value, Expect)> {
+    vec![
+        ("two letters", json!("zz"), Accepted),
+        ("a letter", json!("z"), Accepted),
+        ("digits, hyphens and underscores", json!("z0_-"), Accepted),
+        // `.create` is behind it.
+        ("121 bytes", json!("x".repeat(121)), Accepted),
+        // What it yields is a slug that is too long.
+        ("122 bytes", json!("x".repeat(122)), Code("invalid_format.slug")),
+        ("124 bytes", json!("x".repeat(124)), Format),
+        ("129 bytes", json!("x".repeat(129)), Format),
+        ("an uppercase letter", json!("Docs"), Format),
+        ("an uppercase letter within", json!("dOcs"), Format),
+        ("a dot", json!("a.b"), Format),
+        ("a trailing dot", json!("docs."), Format),
+        ("a leading digit", json!("1docs"), Format),
+        ("a leading hyphen", json!("-docs"), Format),
+        ("a star", json!("*"), Format),
+        ("a space", json!("do cs"), Format),
+        ("a trailing newline", json!("docs\n"), Format),
+        ("a trailing NUL", json!("docs\0"), Format),
+        ("a letter outside ASCII", json!("d\u{f6}cs"), Format),
+        ("a Cyrillic letter", json!("d\u{43e}cs"), Format),
+    ]
+}
+
+fn exposures() -> Vec<(&'static str, Value, Expect)> {
+    vec![
+        ("false", json!(false), Accepted),
+        ("nothing included", json!({"include": []}), Accepted),
+        ("nothing excluded", json!({"exclude": []}), Accepted),
+        ("an action included", json!({"include": ["get"]}), Accepted),
+        ("an action included twice", json!({"include": ["get", "get"]}), Accepted),
+        ("an action excluded", json!({"exclude": ["delete"]}), Accepted),
+        ("both", json!({"include": ["get"], "exclude": ["delete"]}), Format),
+        ("a word for a list", json!({"include": "get"}), Format),
+        ("null for a list", json!({"include": null}), Format),
+        ("null beside a list", json!({"include": ["get"], "exclude": null}), Format),
+        ("an object for a list", json!({"exclude": {"get": true}}), Format),
+        ("null in the list", json!({"include": ["get", null]}), Format),
+        ("a number in the list", json!({"include": [7]}), Format),
+        ("a list in the list", json!({"exclude": [["get"]]}), Format),
+        ("a field more", json!({"include": ["get"], "colour": 1}), Format),
+        ("an uppercase letter", json!({"Include": ["get"]}), Format),
+        ("a list of actions", json!(["get"]), Format),
+        ("the word", json!("true"), Format),
+        ("zero", json!(0), Format),
+    ]
+}
+
+fn actions() -> Vec<(&'static str, Value, Expect)> {
+    let of = |action: &str| json!(["send", action]);
+    vec![
+        ("one", json!(["send"]), Accepted),
+        ("the same twice", json!(["send", "send"]), Accepted),
+        ("an uppercase letter within", of("sendReminder"), Accepted),
+        ("digits, hyphens and underscores", of("z0_-"), Accepted),
+        // `docs.` is before it.
+        ("123 bytes", of(&"x".repeat(123)), Accepted),
+        ("124 bytes", of(&"x".repeat(124)), Format),
+        ("empty text in the list", of(""), Format),
+        ("an uppercase letter in front", of("Send"), Format),
+        ("a dot", of("send.late"), Format),
+        ("a leading digit", of("1send"), Format),
+        ("a star", of("*"), Format),
+        ("a trailing space", of("send "), Format),
+        ("a trailing newline", of("send\n"), Format),
+        ("a trailing NUL", of("send\0"), Format),
+        ("a letter outside ASCII", of("s\u{e9}nd"), Format),
+        ("a Cyrillic letter", of("s\u{435}nd"), Format),
+        ("1 MB of an action", of(&"x".repeat(1 << 20)), Format),
+        ("null in the list", json!(["send", null]), Format),
+        ("a number in the list", json!([7]), Format),
+        ("a list in the list", json!([["send"]]), Format),
+        ("the word", json!("send"), Format),
+    ]
+}
+
+fn asks(world: &World) -> Vec<(&'static str, Value, Expect)> {
+    let good = json!({"usr_id": world.member.to_string(), "org_id": world.org.to_string(), "permission": World::READ});
+    let unknown = with(&good, "usr_id", json!(format!("usr_{DIGITS}")));
+    vec![
+        ("one", json!([good]), Accepted),
+        ("200 of them", Value::Array(vec![good.clone(); 200]), Accepted),
+        ("201 of them", Value::Array(vec![good.clone(); 201]), Format),
+        ("201 of them, all about a slug that is none", Value::Array(vec![with(&good, "permission", json!("doc")); 201]), Format),
+        ("one about a user whom nobody knows", json!([unknown]), Accepted),
+        ("a second that is null", json!([good, null]), Format),
+        ("a second that is text", json!([good, World::READ]), Format),
+        ("a second that is a list", json!([good, []]), Format),
+        ("a second that says nothing", json!([good, {}]), Code("invalid_format.usr_id")),
+        ("a second with an unknown field", json!([good, with(&good, "colour", json!(1))]), Code("invalid_format.colour")),
+        ("a second with an id of another kind", json!([good, with(&good, "usr_id", json!(world.org.to_string()))]), ID),
+        ("a second with a slug that is none", json!([good, with(&good, "permission", json!("doc"))]), Code("invalid_format.permission")),
+        ("a second and a third that are wrong", json!([good, with(&good, "permission", json!(7)), {}]), Code("invalid_format.permission")),
+        ("one without its list", good, Format),
+    ]
 }
 
 /// An object with another value for a field.
@@ -509,7 +936,9 @@ pub(crate) fn malformed(field: &str, form: Form) -> Vec<Value> {
         Form::Relations => Some(json!(["viewer", 7])),
         Form::Opaque(_) if belongs_to_the_form(field) => Some(json!("")),
         Form::PreTuples => Some(Value::Array(vec![json!({"relation": "viewer", "object_type": "doc", "object_id": World::DOC}); 101])),
-        Form::Invitations | Form::Checks => Some(json!(["x"])),
+        Form::Invitations | Form::Checks | Form::Definitions | Form::Manifest | Form::Asks => Some(json!(["x"])),
+        Form::OrgEffect | Form::MembershipEffect | Form::TenantScope | Form::Exposure => Some(json!("x")),
+        Form::Permissions(_) | Form::BuiltInRoles | Form::Actions => Some(json!(["doc.read", 7])),
         _ => None,
     });
     values
@@ -533,7 +962,9 @@ pub(crate) fn refused_by_a_check(field: &str, form: Form) -> Option<Value> {
         Form::Opaque(most) => json!("x".repeat(most + 1)),
         Form::SeatLimit => json!(0),
         Form::Metadata => json!({"k": "x".repeat(5000)}),
-        Form::Relations | Form::Invitations | Form::Checks => json!([]),
+        Form::Relations | Form::Invitations | Form::Checks | Form::Asks => json!([]),
+        Form::Permission | Form::RoleSlug | Form::GroupSlug | Form::Description => json!(""),
+        Form::Permissions(_) | Form::BuiltInRoles => json!([""]),
         Form::PreTuples => json!([{"relation": "x", "object_type": "d", "object_id": ""}]),
         Form::Ids(prefix) => Value::Array(vec![json!(format!("{prefix}_{DIGITS}")); 201]),
         Form::Id(_)
@@ -548,7 +979,15 @@ pub(crate) fn refused_by_a_check(field: &str, form: Form) -> Option<Value> {
         | Form::Revision
         | Form::Rows
         | Form::RowKind
-        | Form::Binding => return None,
+        | Form::Binding
+        | Form::OrgEffect
+        | Form::MembershipEffect
+        | Form::Definitions
+        | Form::Manifest
+        | Form::Collection
+        | Form::Exposure
+        | Form::Actions
+        | Form::TenantScope => return None,
     })
 }
 

@@ -67,7 +67,15 @@ const CASES: &[(&str, Sql, &[&str])] = &[
     (
         "twelve levels",
         Both("UPDATE {s}organization SET parent_id = {bottom} WHERE id = {org}"),
-        &["doctor.max_depth", "doctor.max_depth", "doctor.ancestors", "doctor.ancestors", "doctor.org_log"],
+        &[
+            "doctor.max_depth",
+            "doctor.max_depth",
+            "doctor.max_depth",
+            "doctor.ancestors",
+            "doctor.ancestors",
+            "doctor.ancestors",
+            "doctor.org_log",
+        ],
     ),
     (
         "no ancestors",
@@ -235,6 +243,55 @@ const CASES: &[(&str, Sql, &[&str])] = &[
         &["doctor.stored_role"],
     ),
     ("a tuple that came back", Both("UPDATE {s}tuple SET id = {deleted_tup} WHERE id = {kept_tup}"), &["doctor.tuple_log"]),
+    ("a role without a name", Both("UPDATE {s}role SET name = '' WHERE id = {role}"), &["doctor.unreadable"]),
+    (
+        "two roles of one slug",
+        Both("DROP INDEX {s}role_slug; UPDATE {s}role SET slug = 'clerk' WHERE id = {spare_role}"),
+        &["doctor.role_slug_twice"],
+    ),
+    ("a role that went", Both("DELETE FROM {s}role WHERE id = {role}"), &["doctor.role_missing", "doctor.holder_missing"]),
+    (
+        "a member with a role of elsewhere",
+        Both("UPDATE {s}membership SET role_id = {role}, role_slug = 'clerk' WHERE id = {imported_guest}"),
+        &["doctor.role_missing"],
+    ),
+    (
+        "a member whose role is called otherwise",
+        Both("UPDATE {s}membership SET role_id = {role}, role_slug = 'boss' WHERE id = {member_mem}"),
+        &["doctor.membership_log", "doctor.role_missing"],
+    ),
+    (
+        "two groups of one slug",
+        Both(
+            "DROP INDEX {s}user_group_slug; INSERT INTO {s}user_group (id, org_id, slug, name, created_at, updated_at) \
+             SELECT {nobody}, org_id, slug, name, created_at, updated_at FROM {s}user_group",
+        ),
+        &["doctor.group_slug_twice"],
+    ),
+    (
+        "a group that went",
+        Each {
+            sqlite: "DELETE FROM {s}user_group WHERE id = {group}",
+            postgres: "ALTER TABLE {s}group_member DROP CONSTRAINT group_member_group_id_fkey; \
+                       ALTER TABLE {s}group_role DROP CONSTRAINT group_role_group_id_fkey; DELETE FROM {s}user_group WHERE id = {group}",
+        },
+        &["doctor.group_missing"],
+    ),
+    ("a stranger in a group", Both("UPDATE {s}group_member SET usr_id = {stranger}"), &["doctor.not_of_the_group"]),
+    (
+        "an override of nobody",
+        Both("UPDATE {s}permission_grant SET holder_id = {nobody} WHERE holder_type = 'org'"),
+        &["doctor.holder_missing"],
+    ),
+    (
+        "a permission that went",
+        Each {
+            sqlite: "DELETE FROM {s}permission WHERE slug = 'doc.read'",
+            postgres: "ALTER TABLE {s}permission_grant DROP CONSTRAINT permission_grant_permission_fkey; \
+                       DELETE FROM {s}permission WHERE slug = 'doc.read'",
+        },
+        &["doctor.permission_missing"],
+    ),
     (
         "an event in the wrong log",
         Both("UPDATE {s}event SET type = 'user.created' WHERE org_id = {gone} AND revision = 2"),

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "the moves are those of the properties, which ask more of them")]
 
+#[path = "../properties/access.rs"]
+mod access;
 mod damage;
 #[path = "../properties/imports.rs"]
 mod imports;
@@ -66,7 +68,7 @@ proptest! {
 
     // covers: DOC-1
     #[test]
-    fn nothing_is_wrong_with_what_operations_wrote_in_memory(moves in prop::collection::vec(moves::any_move(), 20..120)) {
+    fn nothing_is_wrong_with_what_operations_wrote_in_memory(moves in prop::collection::vec(moves::any_move_at_all(), 20..120)) {
         run("memory", &moves, 5)?;
     }
 }
@@ -76,7 +78,7 @@ proptest! {
 
     // covers: DOC-1
     #[test]
-    fn nothing_is_wrong_with_what_operations_wrote_in_sqlite(moves in prop::collection::vec(moves::any_move(), 40..120)) {
+    fn nothing_is_wrong_with_what_operations_wrote_in_sqlite(moves in prop::collection::vec(moves::any_move_at_all(), 40..120)) {
         run("sqlite", &moves, 20)?;
     }
 }
@@ -86,7 +88,7 @@ proptest! {
 
     // covers: DOC-1
     #[test]
-    fn nothing_is_wrong_with_what_operations_wrote_in_postgres(moves in prop::collection::vec(moves::any_move(), 40..120)) {
+    fn nothing_is_wrong_with_what_operations_wrote_in_postgres(moves in prop::collection::vec(moves::any_move_at_all(), 40..120)) {
         run("postgres", &moves, 30)?;
     }
 }

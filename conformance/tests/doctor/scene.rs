@@ -31,6 +31,9 @@ pub(crate) async fn build(store: &dyn TenancyStore, clock: &ManualClock) -> Ids 
         ("declined_inv", world.declined_inv.to_string()),
         ("scoped_tup", world.scoped_tup.to_string()),
         ("open_tup", world.open_tup.to_string()),
+        ("role", world.role.to_string()),
+        ("spare_role", world.spare_role.to_string()),
+        ("group", world.group.to_string()),
         ("nobody", "org_01960000000070008000000000ff0001".to_owned()),
     ]);
     further(store, clock, &world, &mut ids).await;

@@ -38,6 +38,7 @@ pub(crate) fn commands(w: &World) -> Vec<(&'static str, Value)> {
             json!({"org_id": text(&w.org), "name": "Other", "slug": "other", "cascade_permissions": false, "seat_limit": 3,
                 "external_id": "crm-7", "metadata": {"plan": "gold"}, "request_id": "req-7", "reason": "asked for by mail"}),
         ),
+        ("move_org", json!({"org_id": text(&w.branch)})),
         ("suspend_org", json!({"org_id": text(&w.org)})),
         ("reinstate_org", json!({"org_id": text(&w.suspended_org)})),
         ("revoke_org", json!({"org_id": text(&w.suspended_org)})),
@@ -80,6 +81,38 @@ pub(crate) fn commands(w: &World) -> Vec<(&'static str, Value)> {
                 "object_id": World::DOC, "org_id": text(&w.org), "expires_at": FUTURE}),
         ),
         ("delete_tuple", json!({"tup_id": text(&w.scoped_tup)})),
+        ("define_permission", json!({"slug": "doc.share", "name": "Share documents", "category": "documents"})),
+        // Enough of them for a store to write them in several pieces; one of them changes what is there.
+        (
+            "sync_catalog",
+            json!({"manifest": [{"collection": "bill", "api": true, "actions": ["pay"]}],
+                "custom": (0..40).map(|number| json!({"slug": format!("bulk.n{number}")}))
+                    .chain([json!({"slug": World::READ, "name": "Read documents"})]).collect::<Vec<_>>()}),
+        ),
+        (
+            "create_role",
+            json!({"org_id": text(&w.org), "slug": "auditor", "name": "Auditor", "inherits_to_descendants": true,
+                "permissions": [World::READ, World::WRITE]}),
+        ),
+        ("create_role", json!({"slug": "reviewer"})),
+        ("update_role", json!({"role_id": text(&w.role), "name": "Clerk", "inherits_to_descendants": true})),
+        ("delete_role", json!({"role_id": text(&w.spare_role)})),
+        // Whoever holds it holds the other one from then on.
+        ("delete_role", json!({"role_id": text(&w.role), "replacement_role_id": text(&w.spare_role)})),
+        ("grant_role_permission", json!({"role_id": text(&w.role), "permission": World::WRITE, "expires_at": FUTURE})),
+        ("revoke_role_permission", json!({"role_id": text(&w.role), "permission": World::READ})),
+        ("seed_system_roles", json!({"inherits_to_descendants": ["owner"]})),
+        ("create_group", json!({"org_id": text(&w.org), "slug": "night", "name": "Night"})),
+        ("update_group", json!({"group_id": text(&w.group), "name": "Front desk"})),
+        ("delete_group", json!({"group_id": text(&w.group)})),
+        ("add_group_member", json!({"group_id": text(&w.group), "usr_id": text(&w.admin), "expires_at": FUTURE})),
+        ("remove_group_member", json!({"group_id": text(&w.group), "usr_id": text(&w.member)})),
+        ("add_group_role", json!({"group_id": text(&w.group), "role_id": text(&w.spare_role)})),
+        ("remove_group_role", json!({"group_id": text(&w.group), "role_id": text(&w.role)})),
+        ("set_org_override", json!({"org_id": text(&w.org), "permission": World::READ, "effect": "grant", "expires_at": FUTURE})),
+        ("set_org_override", json!({"org_id": text(&w.org), "permission": World::WRITE, "effect": "inherit"})),
+        ("set_membership_override", json!({"mem_id": text(&w.admin_mem), "permission": World::READ, "effect": "deny"})),
+        ("set_membership_override", json!({"mem_id": text(&w.member_mem), "permission": World::WRITE, "effect": "clear"})),
         ("import", json!({"rows": imported()})),
     ]
 }

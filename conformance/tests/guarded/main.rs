@@ -32,19 +32,19 @@ use world::{Names, World, fill};
 /// Cells of one store; fewer mean that a part of the table was lost.
 const AT_LEAST: usize = 2_200;
 
-// covers: GRD-4, GRD-5, GRD-6
+// covers: GRD-4, GRD-5, GRD-6, GRD-49, GRD-50, GRD-51, GRD-52, GRD-53, GRD-54, GRD-55, GRD-56
 #[test]
 fn memory() {
     support::block_on(all("memory"));
 }
 
-// covers: GRD-4, GRD-5, GRD-6
+// covers: GRD-4, GRD-5, GRD-6, GRD-49, GRD-50, GRD-51, GRD-52, GRD-53, GRD-54, GRD-55, GRD-56
 #[test]
 fn sqlite() {
     support::block_on(all("sqlite"));
 }
 
-// covers: GRD-4, GRD-5, GRD-6
+// covers: GRD-4, GRD-5, GRD-6, GRD-49, GRD-50, GRD-51, GRD-52, GRD-53, GRD-54, GRD-55, GRD-56
 #[test]
 fn postgres() {
     support::block_on(all("postgres"));

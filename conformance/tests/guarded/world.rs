@@ -149,6 +149,15 @@ async fn tenant(store: &dyn TenancyStore, label: &str, number: u64, object: u16)
     let tup = grant(json!({"relation": "reader", "object_type": "doc", "object_id": obj, "org_id": org})).await;
     let org_tup = grant(json!({"relation": "biller", "object_type": "org", "object_id": org})).await;
 
+    for permission in ["things.read", "things.write"] {
+        must(store, "define_permission", &json!({"slug": permission})).await;
+    }
+    let role = must(store, "create_role", &json!({"org_id": org, "slug": "clerk", "permissions": ["things.read"]})).await;
+    let role = text(&role, "/id");
+    let group = text(&must(store, "create_group", &json!({"org_id": org, "slug": "team"})).await, "/id");
+    must(store, "add_group_member", &json!({"group_id": group, "usr_id": member.usr})).await;
+    must(store, "add_group_role", &json!({"group_id": group, "role_id": role})).await;
+
     let mem = |actor: &ActorIds| actor.mem.clone().unwrap();
     let names = Names::from([
         ("slug", slug),
@@ -165,6 +174,8 @@ async fn tenant(store: &dyn TenancyStore, label: &str, number: u64, object: u16)
         ("obj", obj),
         ("tup", tup),
         ("org_tup", org_tup),
+        ("role", role),
+        ("group", group),
         ("org", org),
     ]);
     Tenant { names, owner: ActorIds { usr: owner, mem: Some(text(&created, "/owner_membership/id")) }, suspended_owner: paused_owner }
@@ -189,6 +200,8 @@ fn missing() -> Names {
         ("tup", unknown("tup")),
         ("mem_tup", id("tup", MISSING, 2)),
         ("org_tup", id("tup", MISSING, 3)),
+        ("role", unknown("rol")),
+        ("group", unknown("grp")),
     ])
 }
 

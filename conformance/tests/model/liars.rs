@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tenantry_conformance::{Case, Failure, Fresh, FreshError, Mode, Suite, TestStore, async_trait};
 use tenantry_core::{
-    Backend, BackendError, Change, Dump, Engine, Error, Event, EventQuery, EventType, Inquiry, Invitation, InvitationQuery, Job, Load,
-    LoadSpec, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Plan, Snapshot, Sources, Standing, Tuple,
-    TupleQuery, User, UserId,
+    AccessFound, AccessQuery, Backend, BackendError, Change, Dump, Engine, Error, Event, EventQuery, EventType, Facts, FactsQuery, Inquiry,
+    Invitation, InvitationQuery, Job, Load, LoadSpec, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Plan,
+    Snapshot, Sources, Standing, Timestamp, Tuple, TupleQuery, User, UserId,
 };
 
 use crate::run::{self, Settings};
@@ -105,6 +105,14 @@ impl<B: Backend> Backend for Liar<B> {
 
     async fn standings(&self, usr: UserId, orgs: Vec<OrgId>) -> Result<Vec<Standing>, BackendError> {
         self.honest.backend().standings(usr, orgs).await
+    }
+
+    async fn access(&self, query: AccessQuery, at: Timestamp) -> Result<AccessFound, BackendError> {
+        self.honest.backend().access(query, at).await
+    }
+
+    async fn facts(&self, query: FactsQuery) -> Result<Facts, BackendError> {
+        self.honest.backend().facts(query).await
     }
 
     async fn inquire<Q: Inquiry>(&self, inquiry: Q) -> Result<Q, BackendError> {

@@ -34,10 +34,11 @@ pub(crate) enum Theme {
     Trees,
     Offers,
     Grants,
+    Permissions,
 }
 
 impl Theme {
-    const ALL: [Self; 4] = [Self::Members, Self::Trees, Self::Offers, Self::Grants];
+    const ALL: [Self; 5] = [Self::Members, Self::Trees, Self::Offers, Self::Grants, Self::Permissions];
 }
 
 /// The rules of every sequence: each kind of node, a loop, and a way that leads too far.
@@ -135,6 +136,8 @@ impl Model {
             ("org", new_ids(&self.rows.organizations, &rows.organizations, |org| org.id.any())),
             ("mem", new_ids(&self.rows.memberships, &rows.memberships, |mem| mem.id.any())),
             ("inv", new_ids(&self.rows.invitations, &rows.invitations, |inv| inv.id.any())),
+            ("rol", new_ids(&self.rows.roles, &rows.roles, |role| role.id.any())),
+            ("grp", new_ids(&self.rows.groups, &rows.groups, |group| group.id.any())),
             ("tup", new_ids(&self.rows.tuples, &rows.tuples, |tuple| tuple.id.any())),
         ] {
             // An import says itself which ids its rows have.

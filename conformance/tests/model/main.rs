@@ -37,14 +37,15 @@ use run::{Parted, Settings};
 use tally::Tally;
 
 /// How many sequences there are for each store, unless told.
-const CASES: u32 = 48;
+const CASES: u32 = 80;
 
 /// What a run of that size or a larger one comes upon, whatever its seed.
-const CODES: [&str; 26] = [
+const CODES: [&str; 29] = [
     "ok",
     "not_found",
     "forbidden",
     "conflict.already_terminal",
+    "conflict.cycle",
     "conflict.duplicate_invitation",
     "conflict.duplicate_membership",
     "conflict.duplicate_tuple",
@@ -53,6 +54,7 @@ const CODES: [&str; 26] = [
     "conflict.invitation_not_pending",
     "conflict.max_depth",
     "conflict.org_slug",
+    "conflict.role_slug",
     "conflict.seat_limit",
     "conflict.sole_owner",
     "evaluation_limit_exceeded",
@@ -65,6 +67,7 @@ const CODES: [&str; 26] = [
     "precondition.org_not_active",
     "precondition.org_slug_format",
     "precondition.past_expiration",
+    "precondition.unknown_permission",
     "precondition.unknown_role",
     "precondition.user_not_active",
 ];

@@ -50,8 +50,23 @@ async fn open(schema: &Schema, pool: &PgPool, sources: Sources, migrate: bool) -
 }
 
 /// The tables of the store, each behind those that it refers to.
-const TABLES: [&str; 8] =
-    ["user_account", "organization", "organization_slug", "membership", "invitation", "tuple", "event", "store_event"];
+const TABLES: [&str; 15] = [
+    "user_account",
+    "organization",
+    "organization_slug",
+    "membership",
+    "invitation",
+    "tuple",
+    "event",
+    "store_event",
+    "system",
+    "permission",
+    "role",
+    "permission_grant",
+    "user_group",
+    "group_member",
+    "group_role",
+];
 
 impl Server {
     /// Keeps the rows as they are now.

@@ -20,7 +20,9 @@ fn operations(world: &World) -> Vec<(&'static str, Value)> {
         "org_ids": [id(&world.org)], "slug": World::SLUG, "mem_id": id(&world.owner_mem), "mem_ids": [id(&world.owner_mem)],
         "inv_id": id(&world.pending_inv), "identifier": World::IDENTIFIER, "tup_id": id(&world.scoped_tup),
         "subject_type": "usr", "subject_id": id(&world.member), "object_type": "doc", "object_id": World::DOC,
-        "event_id": "aud_01960000000070008000000000000001", "checks": [doc]});
+        "event_id": "aud_01960000000070008000000000000001", "checks": [doc], "role_id": id(&world.role), "group_id": id(&world.group),
+        "permission": World::READ, "permissions": [World::READ],
+        "asks": [{"usr_id": id(&world.owner), "org_id": id(&world.org), "permission": World::READ}]});
     for operation in wire::OPERATIONS.iter().filter(|operation| !operation.writes) {
         let input = match operation.name {
             "check" => doc.clone(),

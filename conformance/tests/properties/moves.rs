@@ -7,6 +7,7 @@ use tenantry_core::source::{Clock, ManualClock};
 use tenantry_core::wire::{self, CallError};
 use tenantry_core::{Dump, Error, OrgStatus, TenancyStore, Timestamp};
 
+use crate::access::{self, Access};
 use crate::imports::{self, Load};
 
 /// A command. Numbers choose among the rows that are there when it is played: organizations, memberships, invitations and tuples from
@@ -101,6 +102,7 @@ pub(crate) enum Move {
     /// The tuple that a membership is.
     DeleteDerived(u8),
     Import(Load),
+    Access(Access),
 }
 
 /// What becomes of an optional field.
@@ -149,12 +151,12 @@ enum Entity {
 }
 
 /// Few of each, so that they meet.
-const USERS: u8 = 6;
+pub(crate) const USERS: u8 = 6;
 /// Of them, those that have no row, ever.
 const EXTERNAL: u8 = 2;
 const SLUGS: u8 = 4;
 /// Of organizations, memberships, invitations and tuples, the newest.
-const ROWS: u8 = 8;
+pub(crate) const ROWS: u8 = 8;
 const IDENTIFIERS: u8 = 4;
 /// Objects of the application's own.
 const DOCS: u8 = 3;
@@ -165,6 +167,11 @@ pub(crate) const RELATIONS: [&str; 4] = ["viewer", "member", "parent", "biller"]
 
 pub(crate) fn any_move() -> impl Strategy<Value = Move> {
     prop_oneof![5 => any_move_of_members(), 4 => any_move_of_offers(), 1 => imports::any_load().prop_map(Move::Import)]
+}
+
+/// The same, and whatever there is about permissions.
+pub(crate) fn any_move_at_all() -> impl Strategy<Value = Move> {
+    prop_oneof![3 => any_move(), 2 => access::any_access().prop_map(Move::Access)]
 }
 
 /// Whatever moves users, organizations and memberships.
@@ -370,6 +377,7 @@ impl Move {
             }
             Self::DeleteTuple(number) => ("delete_tuple", json!({"tup_id": newest(&rows.tuples, *number)?.id.to_string()})),
             Self::DeleteDerived(mem) => ("delete_tuple", json!({"tup_id": member(*mem)?.replacen("mem_", "tup_", 1)})),
+            Self::Access(access) => return access.input(rows, now),
             Self::Import(load) => ("import", json!({"rows": load.rows(now)})),
         })
     }
@@ -411,12 +419,12 @@ fn external_user(number: u8) -> String {
 }
 
 /// The first have no row, ever; the others are the first rows, so that a number stays the same user.
-fn user(rows: &Dump, number: u8) -> String {
+pub(crate) fn user(rows: &Dump, number: u8) -> String {
     let row = number.checked_sub(EXTERNAL).and_then(|number| rows.users.get(usize::from(number)));
     row.map_or_else(|| external_user(number), |row| row.id.to_string())
 }
 
-fn org(rows: &Dump, number: u8) -> Option<String> {
+pub(crate) fn org(rows: &Dump, number: u8) -> Option<String> {
     newest(&rows.organizations, number).map(|org| org.id.to_string())
 }
 
@@ -428,6 +436,6 @@ fn entity(rows: &Dump, entity: Entity) -> Option<(&'static str, String)> {
     })
 }
 
-fn newest<T>(rows: &[T], number: u8) -> Option<&T> {
+pub(crate) fn newest<T>(rows: &[T], number: u8) -> Option<&T> {
     rows.iter().rev().cycle().nth(number.into())
 }

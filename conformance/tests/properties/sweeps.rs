@@ -18,7 +18,7 @@ use crate::moves::{self, Move, RELATIONS, call};
 fn sequence(moves: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Move>> {
     // What a sweep answers is about sweeps.
     let other = |step| if matches!(step, Move::Sweep(_)) { Move::Wait(1) } else { step };
-    prop::collection::vec(moves::any_move().prop_map(other), moves)
+    prop::collection::vec(moves::any_move_at_all().prop_map(other), moves)
 }
 
 proptest! {

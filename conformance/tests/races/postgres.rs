@@ -142,7 +142,7 @@ impl Address {
     pub(crate) async fn weaken(&self, pool: &PgPool, weakness: Weakness) {
         let schema = format!("\"{}\"", self.schema);
         let shipped: String = sqlx::query_scalar("SELECT pg_get_functiondef(to_regproc($1))")
-            .bind(format!("{schema}.apply_v3"))
+            .bind(format!("{schema}.apply_v4"))
             .fetch_one(pool)
             .await
             .expect("the function");

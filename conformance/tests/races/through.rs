@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use tenantry_core::{
-    Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Guard, ImportIds, Inquiry, Invitation, InvitationQuery, Job, Load,
-    LoadSpec, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Plan, Snapshot, Standing, Timestamp, Tuple,
-    TupleQuery, User, UserId,
+    AccessFound, AccessQuery, Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Facts, FactsQuery, Guard, ImportIds, Inquiry,
+    Invitation, InvitationQuery, Job, Load, LoadSpec, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Plan,
+    Snapshot, Standing, Timestamp, Tuple, TupleQuery, User, UserId,
 };
 
 use crate::watch::{Place, Watch};
@@ -77,6 +77,8 @@ impl Job for Write {
 
     fn decide(&mut self, seen: &Snapshot) -> Result<Plan, Error> {
         let mut plan = self.plan.clone();
+        // What is compared with nothing else is left out.
+        plan.guards.retain(|guard| !matches!(guard, Guard::Tree { .. } | Guard::System { .. }));
         for guard in &mut plan.guards {
             match guard {
                 Guard::Org { id, revision, .. } => {
@@ -89,7 +91,12 @@ impl Job for Write {
                 Guard::User { id, revision, .. } => {
                     *revision = seen.found.users.iter().find(|user| user.id == *id).map(|user| user.revision);
                 }
-                Guard::NewOrgs | Guard::NoOrg { .. } | Guard::NewUsers { .. } | Guard::Object { .. } => {}
+                Guard::NewOrgs
+                | Guard::NoOrg { .. }
+                | Guard::NewUsers { .. }
+                | Guard::Object { .. }
+                | Guard::Tree { .. }
+                | Guard::System { .. } => {}
             }
         }
         Ok(plan)
@@ -138,6 +145,14 @@ impl<B: Backend + 'static> Backend for Through<B> {
 
     async fn standings(&self, usr: UserId, orgs: Vec<OrgId>) -> Result<Vec<Standing>, BackendError> {
         self.inner.backend().standings(usr, orgs).await
+    }
+
+    async fn access(&self, query: AccessQuery, at: Timestamp) -> Result<AccessFound, BackendError> {
+        self.inner.backend().access(query, at).await
+    }
+
+    async fn facts(&self, query: FactsQuery) -> Result<Facts, BackendError> {
+        self.inner.backend().facts(query).await
     }
 
     async fn inquire<Q: Inquiry>(&self, inquiry: Q) -> Result<Q, BackendError> {

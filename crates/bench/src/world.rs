@@ -95,6 +95,7 @@ impl World {
             created_at: at,
             updated_at: at,
             ancestors: Vec::new(),
+            structure_revision: 0,
         })
     }
 

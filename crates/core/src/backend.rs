@@ -10,7 +10,10 @@ use crate::error::{BackendError, BackendKind, Error};
 use crate::event::Event;
 use crate::id::{OrgId, TupleId, UserId};
 use crate::load::{Load, LoadSpec, Snapshot, Standing};
-use crate::query::{Answer, EventQuery, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery, Question, TupleQuery};
+use crate::permissions::{Facts, FactsQuery};
+use crate::query::{
+    AccessFound, AccessQuery, Answer, EventQuery, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery, Question, TupleQuery,
+};
 use crate::state::Dump;
 use crate::time::Timestamp;
 use crate::tuple::{Tuple, TupleKey};
@@ -99,6 +102,14 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// Runs an inquiry to its end: asks for its questions, answers all of them at once, and again, until it has none. All answers
     /// are as of one moment.
     fn inquire<Q: Inquiry>(&self, inquiry: Q) -> impl Future<Output = Result<Q, BackendError>> + Send;
+
+    /// What concerns access, as of a moment: a role shows what it grants then. What each query answers is defined by
+    /// [`crate::State::read_access`].
+    fn access(&self, query: AccessQuery, at: Timestamp) -> impl Future<Output = Result<AccessFound, BackendError>> + Send;
+
+    /// The rows that resolutions rest on, as of one moment. What they are is defined by [`crate::State::facts`]. However many are asked
+    /// for and however deep the organizations lie, it takes the same number of round trips.
+    fn facts(&self, query: FactsQuery) -> impl Future<Output = Result<Facts, BackendError>> + Send;
 
     /// Every row, behind every write that was answered before.
     fn dump(&self) -> impl Future<Output = Result<Dump, BackendError>> + Send;

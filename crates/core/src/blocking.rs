@@ -11,15 +11,20 @@ use crate::engine::Engine;
 use crate::error::{BackendError, BackendKind};
 use crate::event::Cause;
 use crate::rules::{Checked, Rules};
-use crate::store::{Inspect, TenancyStore};
+use crate::store::{AccessStore, Inspect, PermissionResolver, TenancyStore};
 use crate::{
-    AcceptInvitation, AcceptedInvitation, AddMember, AdminRemove, ChangeRole, CheckAny, CheckOne, CheckedRow, CountMembers,
-    CreateInvitation, CreateInvitations, CreateOrg, CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation, DeleteTuple, Dump,
-    Error, Event, EventId, ExtendInvitation, Import, ImportCounts, Invitation, InvitationId, InvitedRow, ListAllChanges, ListChanges,
-    ListChildren, ListInvitations, ListInvitationsFor, ListMembers, ListMemberships, ListOrgs, ListTuplesForObject, ListTuplesForSubject,
-    Membership, MembershipId, OrgId, OrgPath, Organization, Page, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeInvitation,
-    RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, TransferOwnership,
-    TransferredOwnership, Tuple, TupleId, UpdateMembership, UpdateOrg, User, UserId,
+    AcceptInvitation, AcceptedInvitation, AddGroupMember, AddGroupRole, AddMember, AdminRemove, AllowedRow, AncestorReadPolicy, ChangeRole,
+    ChangedPermissions, CheckAny, CheckOne, CheckedRow, CountMembers, CreateGroup, CreateInvitation, CreateInvitations, CreateOrg,
+    CreateRole, CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation, DefinePermission, DeleteGroup, DeleteRole,
+    DeleteTuple, DeletedRole, Dump, EffectivePermissions, Error, Event, EventId, Explanation, ExtendInvitation, GrantRolePermissions,
+    Group, GroupId, GroupMember, GroupRole, Import, ImportCounts, Invitation, InvitationId, InvitedRow, ListAllChanges, ListChanges,
+    ListChildren, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides,
+    ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles, ListTuplesForObject, ListTuplesForSubject,
+    ListUsersWith, Membership, MembershipId, MoveOrg, OrgId, OrgPath, Organization, Page, Permission, PermissionAsk, PermissionGrant,
+    ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation, RevokeOrg,
+    RevokeRolePermissions, RevokeUser, RoleDefinition, RoleId, SeedSystemRoles, SeededRoles, SelfLeave, SetMembershipOverride,
+    SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TransferOwnership,
+    TransferredOwnership, Tuple, TupleId, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole, User, UserId,
 };
 
 /// A store whose operations are plain calls: each runs on the thread that calls it, to its end. It is to be had over backends that
@@ -85,6 +90,12 @@ impl<B: Immediate> Store<B> {
     #[must_use]
     pub fn with_rules(&self, rules: Arc<Rules>) -> Self {
         Self(self.0.following(rules))
+    }
+
+    /// The same store, whose members below may read what the policy says. Spec: `permissions.md#ancestor-read`.
+    #[must_use]
+    pub fn with_ancestor_read(&self, policy: Option<Arc<AncestorReadPolicy>>) -> Self {
+        Self(self.0.reading_upwards(policy))
     }
 
     /// Creates a user's row. Spec: `users.md#create_user`.
@@ -155,6 +166,11 @@ impl<B: Immediate> Store<B> {
     /// Changes an organization's fields. Spec: `organizations.md#update_org`.
     pub fn update_org(&self, request: UpdateOrg) -> Result<Organization, Error> {
         ready(self.0.update_org(request))
+    }
+
+    /// Puts an organization below another one, or to the top. Spec: `organizations.md#move_org`.
+    pub fn move_org(&self, request: MoveOrg) -> Result<Organization, Error> {
+        ready(self.0.move_org(request))
     }
 
     /// Pauses an organization. Spec: `organizations.md#suspend_org`.
@@ -352,6 +368,179 @@ impl<B: Immediate> Store<B> {
     /// repeating the command. Spec: `errors.md`.
     pub fn outcome(&self, event_id: EventId) -> Result<Option<Event>, Error> {
         ready(self.0.outcome(event_id))
+    }
+
+    /// Everything that a user may do in an organization, and from where. Spec: `permissions.md#resolve_permissions`.
+    pub fn resolve_permissions(&self, usr_id: UserId, org_id: OrgId) -> Result<EffectivePermissions, Error> {
+        ready(self.0.resolve_permissions(usr_id, org_id))
+    }
+
+    /// Whether a user may do something. Spec: `permissions.md#has_permission`.
+    pub fn has_permission(&self, usr_id: UserId, org_id: OrgId, permission: &str) -> Result<bool, Error> {
+        ready(self.0.has_permission(usr_id, org_id, permission))
+    }
+
+    /// Whether a user may do all of it: at most 200; of nothing, yes. Spec: `permissions.md#has_all_permissions`.
+    pub fn has_all_permissions(&self, usr_id: UserId, org_id: OrgId, permissions: &[&str]) -> Result<bool, Error> {
+        ready(self.0.has_all_permissions(usr_id, org_id, permissions))
+    }
+
+    /// Whether a user may do any of it: at most 200; of nothing, no. Spec: `permissions.md#has_any_permission`.
+    pub fn has_any_permission(&self, usr_id: UserId, org_id: OrgId, permissions: &[&str]) -> Result<bool, Error> {
+        ready(self.0.has_any_permission(usr_id, org_id, permissions))
+    }
+
+    /// Up to 200 questions about any users and organizations, as of one moment; one answer for each, in their order.
+    /// Spec: `permissions.md#has_permissions`.
+    pub fn has_permissions(&self, asks: &[PermissionAsk]) -> Result<Vec<AllowedRow>, Error> {
+        ready(self.0.has_permissions(asks))
+    }
+
+    /// Why a user may do something, or may not. Spec: `permissions.md#explain_permission`.
+    pub fn explain_permission(&self, usr_id: UserId, org_id: OrgId, permission: &str) -> Result<Explanation, Error> {
+        ready(self.0.explain_permission(usr_id, org_id, permission))
+    }
+
+    /// Who has a permission in an organization: complete, and exactly those of whom [`has_permission`](Self::has_permission) says so.
+    /// Spec: `permissions.md#list_users_with`.
+    pub fn list_users_with(&self, request: ListUsersWith) -> Result<Page<UserId>, Error> {
+        ready(self.0.list_users_with(request))
+    }
+
+    /// In which organizations a user has a permission: complete, and exactly those of which
+    /// [`has_permission`](Self::has_permission) says so. Spec: `permissions.md#list_orgs_with`.
+    pub fn list_orgs_with(&self, request: ListOrgsWith) -> Result<Page<OrgId>, Error> {
+        ready(self.0.list_orgs_with(request))
+    }
+
+    /// Defines one permission. Spec: `permissions.md#define_permission`.
+    pub fn define_permission(&self, request: DefinePermission) -> Result<Permission, Error> {
+        ready(self.0.define_permission(request))
+    }
+
+    /// Brings the catalog to what is said. Spec: `permissions.md#sync_catalog`.
+    pub fn sync_catalog(&self, request: SyncCatalog) -> Result<SyncedCatalog, Error> {
+        ready(self.0.sync_catalog(request))
+    }
+
+    /// The catalog. Spec: `permissions.md#list_permissions`.
+    pub fn list_permissions(&self, request: ListPermissions) -> Result<Page<Permission>, Error> {
+        ready(self.0.list_permissions(request))
+    }
+
+    /// Makes a role. Spec: `roles.md#create_role`.
+    pub fn create_role(&self, request: CreateRole) -> Result<RoleDefinition, Error> {
+        ready(self.0.create_role(request))
+    }
+
+    /// A role, with what it grants. Spec: `roles.md#get_role`.
+    pub fn get_role(&self, role_id: RoleId) -> Result<RoleDefinition, Error> {
+        ready(self.0.get_role(role_id))
+    }
+
+    /// The roles that an organization knows. Spec: `roles.md#list_roles`.
+    pub fn list_roles(&self, request: ListRoles) -> Result<Page<RoleDefinition>, Error> {
+        ready(self.0.list_roles(request))
+    }
+
+    /// Changes a role's fields. Spec: `roles.md#update_role`.
+    pub fn update_role(&self, request: UpdateRole) -> Result<RoleDefinition, Error> {
+        ready(self.0.update_role(request))
+    }
+
+    /// Deletes a role of an organization. Spec: `roles.md#delete_role`.
+    pub fn delete_role(&self, request: DeleteRole) -> Result<DeletedRole, Error> {
+        ready(self.0.delete_role(request))
+    }
+
+    /// Lets a role grant more. Spec: `roles.md#grant_role_permission`.
+    pub fn grant_role_permissions(&self, request: GrantRolePermissions) -> Result<ChangedPermissions, Error> {
+        ready(self.0.grant_role_permissions(request))
+    }
+
+    /// Lets a role grant less. Spec: `roles.md#revoke_role_permission`.
+    pub fn revoke_role_permissions(&self, request: RevokeRolePermissions) -> Result<ChangedPermissions, Error> {
+        ready(self.0.revoke_role_permissions(request))
+    }
+
+    /// Makes rows of the built-in roles. Spec: `roles.md#seed_system_roles`.
+    pub fn seed_system_roles(&self, request: SeedSystemRoles) -> Result<SeededRoles, Error> {
+        ready(self.0.seed_system_roles(request))
+    }
+
+    /// Makes a group. Spec: `groups.md#create_group`.
+    pub fn create_group(&self, request: CreateGroup) -> Result<Group, Error> {
+        ready(self.0.create_group(request))
+    }
+
+    /// A group. Spec: `groups.md#get_group`.
+    pub fn get_group(&self, group_id: GroupId) -> Result<Group, Error> {
+        ready(self.0.get_group(group_id))
+    }
+
+    /// The groups of an organization. Spec: `groups.md#list_groups`.
+    pub fn list_groups(&self, request: ListGroups) -> Result<Page<Group>, Error> {
+        ready(self.0.list_groups(request))
+    }
+
+    /// Gives a group another name. Spec: `groups.md#update_group`.
+    pub fn update_group(&self, request: UpdateGroup) -> Result<Group, Error> {
+        ready(self.0.update_group(request))
+    }
+
+    /// Deletes a group. Spec: `groups.md#delete_group`.
+    pub fn delete_group(&self, request: DeleteGroup) -> Result<Group, Error> {
+        ready(self.0.delete_group(request))
+    }
+
+    /// Puts a user into a group. Spec: `groups.md#add_group_member`.
+    pub fn add_group_member(&self, request: AddGroupMember) -> Result<GroupMember, Error> {
+        ready(self.0.add_group_member(request))
+    }
+
+    /// Takes a user out of a group; answers the row as it was, if there was one. Spec: `groups.md#remove_group_member`.
+    pub fn remove_group_member(&self, request: RemoveGroupMember) -> Result<Option<GroupMember>, Error> {
+        ready(self.0.remove_group_member(request))
+    }
+
+    /// Who is in a group. Spec: `groups.md#list_group_members`.
+    pub fn list_group_members(&self, request: ListGroupMembers) -> Result<Page<GroupMember>, Error> {
+        ready(self.0.list_group_members(request))
+    }
+
+    /// Gives a group a role. Spec: `groups.md#add_group_role`.
+    pub fn add_group_role(&self, request: AddGroupRole) -> Result<GroupRole, Error> {
+        ready(self.0.add_group_role(request))
+    }
+
+    /// Takes a role from a group; answers the row as it was, if there was one. Spec: `groups.md#remove_group_role`.
+    pub fn remove_group_role(&self, request: RemoveGroupRole) -> Result<Option<GroupRole>, Error> {
+        ready(self.0.remove_group_role(request))
+    }
+
+    /// The roles of a group. Spec: `groups.md#list_group_roles`.
+    pub fn list_group_roles(&self, request: ListGroupRoles) -> Result<Page<GroupRole>, Error> {
+        ready(self.0.list_group_roles(request))
+    }
+
+    /// Grants or denies a permission in an organization, or neither. Spec: `overrides.md#set_org_override`.
+    pub fn set_org_override(&self, request: SetOrgOverride) -> Result<Option<PermissionGrant>, Error> {
+        ready(self.0.set_org_override(request))
+    }
+
+    /// Grants or denies a member a permission, or neither. Spec: `overrides.md#set_membership_override`.
+    pub fn set_membership_override(&self, request: SetMembershipOverride) -> Result<Option<PermissionGrant>, Error> {
+        ready(self.0.set_membership_override(request))
+    }
+
+    /// What an organization grants and denies. Spec: `overrides.md#list_org_overrides`.
+    pub fn list_org_overrides(&self, request: ListOrgOverrides) -> Result<Page<PermissionGrant>, Error> {
+        ready(self.0.list_org_overrides(request))
+    }
+
+    /// What a membership is granted and denied. Spec: `overrides.md#list_membership_overrides`.
+    pub fn list_membership_overrides(&self, request: ListMembershipOverrides) -> Result<Page<PermissionGrant>, Error> {
+        ready(self.0.list_membership_overrides(request))
     }
 
     /// Brings rows in, all or none. Spec: `import.md#import`.

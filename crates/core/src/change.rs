@@ -6,21 +6,23 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::access::{Group, GroupMember, GroupRole, Holder, Permission, PermissionGrant};
 use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus};
 use crate::error::{BackendError, BackendKind};
 use crate::event::Event;
-use crate::id::{InvitationId, MembershipId, OrgId, TupleId, UserId};
+use crate::id::{GroupId, InvitationId, MembershipId, OrgId, RoleId, TupleId, UserId};
+use crate::role::{Role, RoleDefinition};
 use crate::time::Timestamp;
 use crate::tuple::{EntityRef, Tuple};
-use crate::value::{ExternalId, Metadata, Name, Slug};
+use crate::value::{Description, ExternalId, Metadata, Name, PermissionSlug, Slug};
 
 /// Everything that one command writes, as one commit: guards first, then changes, then events, each in order.
 #[derive(Clone, Default)]
 pub struct Plan {
     /// The moment of the command: `updated_at` of every row that a change touches.
     pub at: Option<Timestamp>,
-    /// What the decision relied on, in the order in which to lock: whether organizations are there, whether users are, objects, users,
-    /// organizations, each kind in ascending order of id.
+    /// What the decision relied on, in the order in which to lock: whether organizations are there, whether users are, trees, objects,
+    /// the system, users, organizations, each kind in ascending order of id.
     pub guards: Vec<Guard>,
     /// What becomes of the rows.
     pub changes: Vec<Change>,
@@ -42,7 +44,12 @@ impl Plan {
     /// The plan holds only while the user's row stays as it is; in its place among the guards, unless it is guarded already.
     pub(crate) fn rely_on_user(&mut self, id: UserId, revision: Option<u64>) {
         let is_before = |guard: &Guard| match guard {
-            Guard::NewOrgs | Guard::NoOrg { .. } | Guard::NewUsers { .. } | Guard::Object { .. } => true,
+            Guard::NewOrgs
+            | Guard::NoOrg { .. }
+            | Guard::NewUsers { .. }
+            | Guard::Tree { .. }
+            | Guard::Object { .. }
+            | Guard::System { .. } => true,
             Guard::User { id: other, .. } => *other < id,
             Guard::Org { .. } => false,
         };
@@ -80,6 +87,22 @@ pub enum Guard {
     NoOrg {
         /// Which.
         id: OrgId,
+    },
+    /// The shape of a tree of organizations, by the structure's revision, which its root keeps: who is above whom.
+    Tree {
+        /// The tree's root.
+        root: OrgId,
+        /// The revision that was loaded.
+        revision: u64,
+        /// Whether the shape changes.
+        advance: bool,
+    },
+    /// What belongs to no organization: the roles of the system and the catalog, by their revision.
+    System {
+        /// The revision that was loaded.
+        revision: u64,
+        /// Whether something of it changes.
+        advance: bool,
     },
     /// The user's row, by its revision, or that there is none.
     User {
@@ -270,6 +293,145 @@ pub enum Change {
         /// How many there are.
         count: u64,
     },
+    /// Entries of the catalog, new or in place of those with their slugs, whose `created_at` stays.
+    PutPermissions(Vec<Permission>),
+    /// A new role, without what it grants.
+    InsertRole(RoleDefinition),
+    /// A role's fields, all of them as they shall be.
+    UpdateRole {
+        /// Which.
+        id: RoleId,
+        /// The new name.
+        name: Name,
+        /// The new description.
+        description: Option<Description>,
+        /// Whether it reaches the organizations below.
+        inherits_to_descendants: bool,
+    },
+    /// A role goes, and what it grants; and from groups where it has expired.
+    DeleteRole {
+        /// Which.
+        id: RoleId,
+        /// How many permissions it grants, expired ones included.
+        grants: u64,
+        /// In how many groups it has expired.
+        lapsed: u64,
+    },
+    /// Who holds a role holds another one instead: memberships that are not revoked, invitations that are pending at the plan's moment,
+    /// groups where it has not expired. A group that has the other one already just loses the first.
+    ReplaceRole {
+        /// The role that was held.
+        from: RoleId,
+        /// The role that is.
+        to: Role,
+        /// How many memberships, invitations and groups.
+        usage: RoleUsage,
+    },
+    /// Permissions given or taken away, new or in place of the one with the same holder and permission.
+    PutGrants(Vec<PermissionGrant>),
+    /// Some of what hangs on a holder goes.
+    DropGrants {
+        /// On what it hangs.
+        holder: Holder,
+        /// Which permissions.
+        permissions: Vec<PermissionSlug>,
+    },
+    /// What hangs on a membership hangs on another one too, which has nothing yet.
+    CopyGrants {
+        /// The one that has it.
+        from: MembershipId,
+        /// The one that gets it.
+        to: MembershipId,
+        /// How much there is.
+        count: u64,
+    },
+    /// A new group.
+    InsertGroup(Group),
+    /// A group's name.
+    UpdateGroup {
+        /// Which.
+        id: GroupId,
+        /// The new name.
+        name: Name,
+    },
+    /// A group goes, with its members and roles.
+    DeleteGroup {
+        /// Which.
+        id: GroupId,
+        /// How many members it has, expired ones included.
+        members: u64,
+        /// How many roles it has, expired ones included.
+        roles: u64,
+    },
+    /// A user in a group, new or in place of the row that is there.
+    PutGroupMember(GroupMember),
+    /// A user leaves a group.
+    DropGroupMember {
+        /// The group's organization.
+        org_id: OrgId,
+        /// Which group.
+        group_id: GroupId,
+        /// Who.
+        usr_id: UserId,
+    },
+    /// A user leaves all groups of an organization.
+    DropGroupMembersOfUser {
+        /// Whose groups.
+        org_id: OrgId,
+        /// Who.
+        usr_id: UserId,
+        /// How many there are.
+        count: u64,
+    },
+    /// All users leave all groups of an organization.
+    DropGroupMembersOfOrg {
+        /// Whose groups.
+        org_id: OrgId,
+        /// How many rows there are.
+        count: u64,
+    },
+    /// A role of a group, new or in place of the row that is there.
+    PutGroupRole(GroupRole),
+    /// A group loses a role.
+    DropGroupRole {
+        /// Which group.
+        group_id: GroupId,
+        /// Which role.
+        role_id: RoleId,
+    },
+    /// An organization gets another place, and with it all below it.
+    MoveOrg {
+        /// Which.
+        id: OrgId,
+        /// The one above it until now.
+        from: Option<OrgId>,
+        /// The one above it from now on.
+        to: Option<OrgId>,
+        /// How many organizations are above it until now: so many ids go from the front of each of the rows.
+        depth: usize,
+        /// Those above it from now on, root first.
+        ancestors: Vec<OrgId>,
+        /// How many organizations move, itself included.
+        count: u64,
+    },
+}
+
+/// Who holds a role.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RoleUsage {
+    /// Memberships that are not revoked.
+    pub memberships: u64,
+    /// Invitations that are pending.
+    pub invitations: u64,
+    /// Groups where it has not expired.
+    pub groups: u64,
+}
+
+impl RoleUsage {
+    /// Whether nobody holds it.
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
 }
 
 /// A unique constraint: the net under the rules.
@@ -283,6 +445,10 @@ pub enum UniqueKey {
     PendingInvitation,
     /// A tuple is stored once in each scope.
     Tuple,
+    /// An organization, or the system, has one role of a slug.
+    RoleSlug,
+    /// An organization has one group of a slug.
+    GroupSlug,
     /// A row with that id is there.
     Id,
 }
@@ -296,9 +462,14 @@ impl From<Refusal> for BackendError {
                 Self::new(BackendKind::Other, "a row with the id drawn for a new one is there already: the source of ids repeats itself")
             }
             Refusal::Conflict
-            | Refusal::Unique(UniqueKey::OrgSlug | UniqueKey::CurrentMembership | UniqueKey::PendingInvitation | UniqueKey::Tuple) => {
-                Self::new(BackendKind::Other, "what was decided does not fit the rows that it was decided over")
-            }
+            | Refusal::Unique(
+                UniqueKey::OrgSlug
+                | UniqueKey::CurrentMembership
+                | UniqueKey::PendingInvitation
+                | UniqueKey::Tuple
+                | UniqueKey::RoleSlug
+                | UniqueKey::GroupSlug,
+            ) => Self::new(BackendKind::Other, "what was decided does not fit the rows that it was decided over"),
         }
     }
 }

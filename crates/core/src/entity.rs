@@ -128,6 +128,9 @@ pub struct Organization {
     /// The organizations above it, root first, at most nine. Not on the wire.
     #[serde(skip)]
     pub ancestors: Vec<OrgId>,
+    /// Of a root: moves with each change of the shape of its tree (adr/0012). Not on the wire.
+    #[serde(skip)]
+    pub structure_revision: u64,
 }
 
 impl Organization {

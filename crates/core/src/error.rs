@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::id::{EventId, IdError, IdType, OrgId, TupleId};
-use crate::value::Slug;
+use crate::value::{PermissionSlug, RoleSlug, Slug};
 
 /// Why a call did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +122,27 @@ pub enum DomainError {
         /// The state that it is in.
         state: &'static str,
     },
+    /// The slug belongs to another role there, to a built-in one, or to a relation of stored tuples.
+    #[error("the slug `{0}` cannot be that of a role here: another role, or a stored tuple, has it")]
+    RoleSlug(RoleSlug),
+    /// The slug belongs to another group of the organization.
+    #[error("the slug `{0}` is that of another group")]
+    GroupSlug(Slug),
+    /// Two definitions of one permission that say different things.
+    #[error("`{permission}`: its {field} is `{one}`, and elsewhere `{other}`")]
+    PermissionMetadata {
+        /// Which permission.
+        permission: PermissionSlug,
+        /// Which field.
+        field: &'static str,
+        /// What is said of it.
+        one: String,
+        /// What is said elsewhere.
+        other: String,
+    },
+    /// The organization would be above itself.
+    #[error("an organization cannot be below itself, nor below one that is below it")]
+    Cycle,
     /// The tree of organizations would have more than ten levels.
     #[error("organizations nest at most 10 levels deep")]
     MaxDepth,
@@ -210,11 +231,19 @@ pub enum Precondition {
     NotAMember,
     /// A relation that is a role's: memberships are its only source.
     MembershipRelation,
+    /// A permission that is not in the catalog.
+    UnknownPermission,
+    /// A role of the system, which stays.
+    SystemRole,
+    /// A role that somebody holds, and no replacement was named.
+    RoleInUse,
+    /// A move that would part a holder from the role.
+    RoleBinding,
 }
 
 impl Precondition {
     /// Every reason.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::OrgSlugFormat,
         Self::UserNotActive,
         Self::OrgNotActive,
@@ -234,6 +263,10 @@ impl Precondition {
         Self::PreTupleOnOrg,
         Self::NotAMember,
         Self::MembershipRelation,
+        Self::UnknownPermission,
+        Self::SystemRole,
+        Self::RoleInUse,
+        Self::RoleBinding,
     ];
 
     /// The code's part behind `precondition.`.
@@ -258,6 +291,10 @@ impl Precondition {
             Self::PreTupleOnOrg => "pre_tuple_on_org",
             Self::NotAMember => "not_a_member",
             Self::MembershipRelation => "membership_relation",
+            Self::UnknownPermission => "unknown_permission",
+            Self::SystemRole => "system_role",
+            Self::RoleInUse => "role_in_use",
+            Self::RoleBinding => "role_binding",
         }
     }
 
@@ -282,6 +319,10 @@ impl Precondition {
             Self::PreTupleOnOrg => "an invitation cannot promise a relation on an organization; give it by the role",
             Self::NotAMember => "the user has no active or suspended membership of the organization",
             Self::MembershipRelation => "a role's relation to an organization comes from memberships only",
+            Self::UnknownPermission => "the catalog has no such permission: define it first",
+            Self::SystemRole => "a role of the system cannot be deleted",
+            Self::RoleInUse => "the role is held by memberships, pending invitations or groups: name a replacement",
+            Self::RoleBinding => "a role that is held below would not be known there any more, or a stored tuple has a role's relation",
         }
     }
 }
@@ -327,6 +368,10 @@ impl DomainError {
             Self::OrgSlug(_) => "conflict.org_slug".to_owned(),
             Self::AlreadyTerminal { .. } => "conflict.already_terminal".to_owned(),
             Self::MaxDepth => "conflict.max_depth".to_owned(),
+            Self::Cycle => "conflict.cycle".to_owned(),
+            Self::RoleSlug(_) => "conflict.role_slug".to_owned(),
+            Self::GroupSlug(_) => "conflict.group_slug".to_owned(),
+            Self::PermissionMetadata { .. } => "conflict.permission_metadata".to_owned(),
             Self::HasChildren => "conflict.has_children".to_owned(),
             Self::ImportConflict { .. } => "conflict.import".to_owned(),
             Self::SeatLimit => "conflict.seat_limit".to_owned(),
@@ -357,7 +402,10 @@ impl DomainError {
             Self::DuplicateMembership => "DuplicateMembershipError",
             Self::OrgSlug(_) => "OrgSlugConflictError",
             Self::AlreadyTerminal { .. } => "AlreadyTerminalError",
-            Self::MaxDepth | Self::HasChildren => "TenantHierarchyError",
+            Self::MaxDepth | Self::HasChildren | Self::Cycle => "TenantHierarchyError",
+            Self::RoleSlug(_) => "RoleSlugConflictError",
+            Self::GroupSlug(_) => "GroupSlugConflictError",
+            Self::PermissionMetadata { .. } => "PermissionMetadataConflictError",
             Self::Import { error, .. } => error.class(),
             Self::ImportConflict { .. } => "ImportConflictError",
             Self::SeatLimit => "SeatLimitError",

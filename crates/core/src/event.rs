@@ -140,6 +140,38 @@ event_types! {
     UserReinstated = "user.reinstated",
     /// A user was revoked.
     UserRevoked = "user.revoked",
+    /// An organization got another place in a tree, or became a root.
+    OrganizationMoved = "organization.moved",
+    /// Entries of the catalog of permissions were made or changed.
+    CatalogSynced = "catalog.synced",
+    /// A role was made.
+    RoleCreated = "role.created",
+    /// Fields of a role changed.
+    RoleUpdated = "role.updated",
+    /// A role was deleted; who held it holds the replacement, if one was named.
+    RoleDeleted = "role.deleted",
+    /// A role grants more permissions.
+    RolePermissionsGranted = "role.permissions_granted",
+    /// A role grants fewer permissions.
+    RolePermissionsRevoked = "role.permissions_revoked",
+    /// A group was made.
+    GroupCreated = "group.created",
+    /// A group got another name.
+    GroupUpdated = "group.updated",
+    /// A group was deleted.
+    GroupDeleted = "group.deleted",
+    /// A user is in a group, or their row there changed.
+    GroupMemberAdded = "group.member_added",
+    /// A user is in a group no more.
+    GroupMemberRemoved = "group.member_removed",
+    /// A group has a role, or its row of it changed.
+    GroupRoleAdded = "group.role_added",
+    /// A group has a role no more.
+    GroupRoleRemoved = "group.role_removed",
+    /// An organization grants or denies a permission, or no longer does.
+    OrgOverrideChanged = "override.org_changed",
+    /// A membership is granted or denied a permission, or no longer is.
+    MembershipOverrideChanged = "override.membership_changed",
     /// Rows came in through an import.
     ImportApplied = "import.applied",
 }

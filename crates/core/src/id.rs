@@ -346,6 +346,10 @@ typed_id!(
     /// A role's id, `rol_`. Those of the built-in roles are fixed, see [`crate::role::Role`].
     RoleId, IdType::Role
 );
+typed_id!(
+    /// A group's id, `grp_`.
+    GroupId, IdType::Group
+);
 
 impl RoleId {
     /// The fixed id of a built-in role; the caller's constant has version digit 8.

@@ -6,6 +6,7 @@
 //!
 //! The normative text is in the repository's `spec/`. Applications use the facade crate `tenantry`.
 
+mod access;
 mod backend;
 pub mod blocking;
 mod change;
@@ -22,6 +23,7 @@ mod load;
 pub mod migration;
 pub mod nesting;
 mod page;
+mod permissions;
 mod query;
 mod role;
 pub mod rules;
@@ -33,15 +35,19 @@ mod tuple;
 mod value;
 pub mod wire;
 
+pub use access::{Effect, Group, GroupMember, GroupRole, Holder, Permission, PermissionGrant};
 pub use backend::{Backend, Immediate, Inquiry, Job};
-pub use change::{Change, Guard, Plan, Progress, Refusal, UniqueKey};
+pub use change::{Change, Guard, Plan, Progress, Refusal, RoleUsage, UniqueKey};
 pub use decide::{
-    AcceptInvitation, AcceptedInvitation, AddMember, AdminRemove, Caller, ChangeRole, Command, CreateInvitation, CreateInvitations,
-    CreateOrg, CreateTuple, CreateUser, CreatedOrg, CreatedUser, Decision, DeclineInvitation, DeleteTuple, Env, ExtendInvitation, Guarded,
-    IdTape, Import, ImportCounts, ImportInvitation, ImportMember, ImportOrg, ImportRow, ImportTuple, ImportUser, InvitationInput,
-    InvitedRow, Patch, PreTuple, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave,
-    SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, TransferOwnership, TransferredOwnership, UpdateMembership,
-    UpdateOrg,
+    AcceptInvitation, AcceptedInvitation, AddGroupMember, AddGroupRole, AddMember, AdminRemove, Caller, ChangeRole, ChangedPermissions,
+    Command, CreateGroup, CreateInvitation, CreateInvitations, CreateOrg, CreateRole, CreateTuple, CreateUser, CreatedOrg, CreatedUser,
+    Decision, DeclineInvitation, DefinePermission, DeleteGroup, DeleteRole, DeleteTuple, DeletedRole, Env, Exposure, ExtendInvitation,
+    GrantRolePermissions, Guarded, IdTape, Import, ImportCounts, ImportInvitation, ImportMember, ImportOrg, ImportRow, ImportTuple,
+    ImportUser, InvitationInput, InvitedRow, ManifestResource, MoveOrg, Patch, PermissionDefinition, PreTuple, ReinstateMembership,
+    ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser,
+    SeedSystemRoles, SeededRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser,
+    SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TenantScope, TransferOwnership, TransferredOwnership, UpdateGroup,
+    UpdateMembership, UpdateOrg, UpdateRole,
 };
 pub use engine::Engine;
 pub use entity::{
@@ -49,20 +55,28 @@ pub use entity::{
 };
 pub use error::{BackendError, BackendKind, DomainError, Error, EvaluationLimit, Precondition};
 pub use event::{Actor, ActorKind, Cause, Event, EventData, EventType, Fields};
-pub use id::{AnyId, EventId, Id, IdError, IdType, InvitationId, MembershipId, OrgId, RoleId, TupleId, UserId};
-pub use load::{Found, Hold, ImportIds, Load, LoadSpec, OtherOwner, Owned, Snapshot, Standing, Standpoint};
+pub use id::{AnyId, EventId, GroupId, Id, IdError, IdType, InvitationId, MembershipId, OrgId, RoleId, TupleId, UserId};
+pub use load::{Access, Found, Hold, ImportIds, Line, Load, LoadSpec, Moving, OtherOwner, Owned, Snapshot, Standing, Standpoint, Wants};
 pub use page::{Page, PageRequest, PageSize};
-pub use query::{
-    Answer, EventQuery, Expiry, InvitationFilter, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery, Question, TupleQuery,
-    WhichTuples, Window,
+pub use permissions::{
+    AncestorReadPolicy, DecidedBy, DenialDetail, DenialReason, EffectivePermissions, Explanation, Facts, FactsQuery, Held, Layer, OrgFacts,
+    PermissionToken, Remedy, RoleFacts, Step,
 };
-pub use role::Role;
+pub use query::{
+    AccessFound, AccessQuery, Answer, EventQuery, Expiry, InvitationFilter, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery,
+    Question, TupleQuery, WhichTuples, Window,
+};
+pub use role::{CustomRole, Role, RoleDefinition};
 pub use source::{Clock, IdSource, SecretSource, Sources};
-pub use state::{Dump, State, UndoLog};
+pub use state::{Dump, PermissionRow, State, UndoLog};
 pub use store::{
-    CheckAny, CheckOne, CheckedRow, CountMembers, Inspect, ListAllChanges, ListChanges, ListChildren, ListInvitations, ListInvitationsFor,
-    ListMembers, ListMemberships, ListOrgs, ListTuplesForObject, ListTuplesForSubject, OrgPath, TenancyStore,
+    AccessStore, AllowedRow, CheckAny, CheckOne, CheckedRow, CountMembers, Inspect, ListAllChanges, ListChanges, ListChildren,
+    ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides,
+    ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles, ListTuplesForObject, ListTuplesForSubject,
+    ListUsersWith, OrgPath, PermissionAsk, PermissionResolver, TenancyStore,
 };
 pub use time::{Timestamp, TimestampError};
 pub use tuple::{EntityRef, Grant, Tuple, TupleKey};
-pub use value::{ExternalId, Identifier, Metadata, Name, ObjectType, Reason, Relation, RequestId, Slug};
+pub use value::{
+    Description, ExternalId, Identifier, Metadata, Name, ObjectType, PermissionSlug, Reason, Relation, RequestId, RoleSlug, Slug,
+};

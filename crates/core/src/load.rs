@@ -1,10 +1,13 @@
 //! What a command needs to see, and what a store shows it.
 
+use crate::access::{Group, GroupMember, GroupRole, Permission, PermissionGrant};
+use crate::change::RoleUsage;
 use crate::entity::{Invitation, Membership, Organization, User};
-use crate::id::{InvitationId, MembershipId, OrgId, TupleId, UserId};
+use crate::id::{GroupId, InvitationId, MembershipId, OrgId, RoleId, TupleId, UserId};
+use crate::role::{Role, RoleDefinition};
 use crate::time::Timestamp;
 use crate::tuple::{Grant, Tuple, TupleKey};
-use crate::value::{Identifier, Slug};
+use crate::value::{Identifier, PermissionSlug, RoleSlug, Slug};
 
 /// What an attempt at a command wants to see.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +36,7 @@ pub enum LoadSpec {
         usr: UserId,
     },
     /// What a new organization relies on: fills [`Snapshot::user`] with its creator, [`Snapshot::org`] with its parent,
-    /// and [`Snapshot::slug_holder`].
+    /// [`Snapshot::structure`], and [`Snapshot::slug_holder`].
     NewOrg {
         /// The creator.
         creator: UserId,
@@ -50,7 +53,7 @@ pub enum LoadSpec {
         slug: Option<Slug>,
     },
     /// An organization and what would end with it: fills [`Snapshot::org`], [`Snapshot::has_children`], [`Snapshot::current`],
-    /// [`Snapshot::pending_count`] and [`Snapshot::org_tuples`].
+    /// [`Snapshot::pending_count`], [`Snapshot::org_tuples`] and [`Snapshot::member_groups`].
     OrgEnd {
         /// Which.
         org: OrgId,
@@ -58,22 +61,27 @@ pub enum LoadSpec {
         ids: u32,
     },
     /// A user's way into an organization: fills [`Snapshot::org`], [`Snapshot::user`] and [`Snapshot::membership`] with the
-    /// user's row there that is not revoked; and [`Snapshot::seats`] and [`Snapshot::member_tuples`].
+    /// user's row there that is not revoked; and [`Snapshot::seats`], [`Snapshot::member_tuples`] and [`Snapshot::member_groups`].
     Join {
         /// Where.
         org: OrgId,
         /// Who.
         usr: UserId,
+        /// The slug of a role that is not a built-in one.
+        role: Option<RoleSlug>,
     },
     /// A membership: fills [`Snapshot::membership`], [`Snapshot::org`], [`Snapshot::user`] with the member,
-    /// [`Snapshot::other_owner`], [`Snapshot::member_tuples`], and where a peer is named [`Snapshot::peer`], [`Snapshot::peer_user`] and [`Snapshot::org_live`].
+    /// [`Snapshot::other_owner`], [`Snapshot::member_tuples`], [`Snapshot::member_groups`], [`Snapshot::overrides`], and where a peer is named [`Snapshot::peer`], [`Snapshot::peer_user`] and [`Snapshot::org_live`].
     Member {
         /// Which.
         mem: MembershipId,
         /// Another user, whose row of the same organization that is not revoked is wanted.
         peer: Option<UserId>,
+        /// The slug of a role that is not a built-in one.
+        role: Option<RoleSlug>,
     },
-    /// Two memberships: fills [`Snapshot::org`], [`Snapshot::membership`], [`Snapshot::peer`] and [`Snapshot::peer_user`].
+    /// Two memberships: fills [`Snapshot::org`], [`Snapshot::membership`], [`Snapshot::peer`] and [`Snapshot::peer_user`],
+    /// [`Snapshot::overrides`] and [`Snapshot::peer_overrides`].
     Pair {
         /// The organization that the command names; the memberships may be of others.
         org: OrgId,
@@ -91,6 +99,8 @@ pub enum LoadSpec {
         identifiers: Vec<Identifier>,
         /// What is promised.
         grants: Vec<Grant>,
+        /// The slugs of roles that are not built-in ones.
+        roles: Vec<RoleSlug>,
     },
     /// An invitation: fills [`Snapshot::invitation`], [`Snapshot::org`], and [`Snapshot::pending`] with the organization's pending
     /// invitation for the same identifier, itself included; and for a guarded caller [`Snapshot::grants`] with what it promises.
@@ -100,8 +110,8 @@ pub enum LoadSpec {
     },
     /// What accepting relies on: fills [`Snapshot::invitation`], [`Snapshot::org`] and [`Snapshot::seats`], of a judged invitation
     /// [`Snapshot::grants`] with what it promises, as it is with the inviter, and where a user is
-    /// named [`Snapshot::user`], [`Snapshot::membership`] with the row there that is not revoked, [`Snapshot::member_tuples`] and
-    /// [`Snapshot::held`].
+    /// named [`Snapshot::user`], [`Snapshot::membership`] with the row there that is not revoked, [`Snapshot::member_tuples`],
+    /// [`Snapshot::member_groups`] and [`Snapshot::held`].
     Accept {
         /// Which.
         inv: InvitationId,
@@ -133,6 +143,117 @@ pub enum LoadSpec {
     },
     /// Rows by id: fills [`Snapshot::found`].
     Ids(Box<ImportIds>),
+    /// Entries of the catalog: fills [`Snapshot::permissions`] and [`Snapshot::system_revision`].
+    Catalog {
+        /// Which.
+        slugs: Vec<PermissionSlug>,
+    },
+    /// Roles of the system: fills [`Snapshot::line`] with those of these slugs, and no organization; and [`Snapshot::system_revision`].
+    SystemRoles {
+        /// Which.
+        slugs: Vec<RoleSlug>,
+    },
+    /// What moving an organization relies on: fills [`Snapshot::org`] and [`Snapshot::moving`].
+    Move {
+        /// Which.
+        org: OrgId,
+        /// The one above it from now on.
+        parent: Option<OrgId>,
+    },
+    /// Everything about access that is named: fills [`Snapshot::access`], and what [`Wants`] says beside it.
+    Access(Box<Wants>),
+}
+
+/// What a command about roles, groups or overrides wants to see. Each part may be left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// The organization that the command names; without one, that of the role, the group or the membership: fills [`Snapshot::org`] and
+    /// [`Snapshot::structure`].
+    pub org: Option<OrgId>,
+    /// A role: fills [`Access::role`], [`Access::usage`], [`Access::lapsed`] and
+    /// [`Access::role_grants`].
+    pub role: Option<RoleId>,
+    /// Another role: fills [`Access::other_role`].
+    pub other_role: Option<RoleId>,
+    /// The slug that a new role asks for, in the organization or the system: fills [`Access::slug_taken`] and
+    /// [`Access::stored_relation`].
+    pub new_role: Option<RoleSlug>,
+    /// A group: fills [`Access::group`], [`Access::group_size`].
+    pub group: Option<GroupId>,
+    /// The slug that a new group asks for: fills [`Access::slug_taken`].
+    pub new_group: Option<Slug>,
+    /// A membership: fills [`Snapshot::membership`].
+    pub membership: Option<MembershipId>,
+    /// A user: fills [`Snapshot::peer`] with their row in the organization that is not revoked, and [`Access::group_member`].
+    pub user: Option<UserId>,
+    /// Permissions: fills [`Snapshot::permissions`] with their entries, and [`Access::grants`] with what hangs of them on the role, else
+    /// the membership, else the organization.
+    pub permissions: Vec<PermissionSlug>,
+}
+
+/// What was found of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Access {
+    /// The role, without what it grants.
+    pub role: Option<RoleDefinition>,
+    /// How many permissions the role grants, expired ones included.
+    pub role_grants: u64,
+    /// Who holds the role at the moment of the attempt.
+    pub usage: RoleUsage,
+    /// In how many groups the role has expired.
+    pub lapsed: u64,
+    /// The other role, without what it grants.
+    pub other_role: Option<RoleDefinition>,
+    /// Whether the slug is taken.
+    pub slug_taken: bool,
+    /// Whether a stored tuple has the slug as its relation to the organization or one below it, or to any for a role of the system, that
+    /// has not expired at the moment of the attempt.
+    pub stored_relation: bool,
+    /// The group.
+    pub group: Option<Group>,
+    /// How many members and roles the group has, expired ones included.
+    pub group_size: (u64, u64),
+    /// The user's row in the group.
+    pub group_member: Option<GroupMember>,
+    /// The group's row of the role.
+    pub group_role: Option<GroupRole>,
+    /// What hangs on the holder, of the permissions that were named, in order of slug.
+    pub grants: Vec<PermissionGrant>,
+}
+
+/// An organization with all above it, as roles are looked up along it, root first, and what belongs to no organization.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Line {
+    /// Each organization with its revision and the revision of its structure, the root first.
+    pub orgs: Vec<(OrgId, u64, u64)>,
+    /// The revision of what belongs to no organization.
+    pub system_revision: u64,
+    /// The roles with the slugs that were asked for, of these organizations and of the system, without what they grant.
+    pub roles: Vec<RoleDefinition>,
+}
+
+impl LoadSpec {
+    /// The organization whose line is wanted too, now that the rest was loaded, and the slugs to look up along it: fills
+    /// [`Snapshot::line`]. Stores load it behind the rest; its revisions are guarded like all others.
+    pub fn line(&self, seen: &Snapshot) -> Option<(OrgId, Vec<RoleSlug>)> {
+        let org = seen.org.as_ref().map(|org| org.id);
+        let of = |role: Role| role.custom().map(|role| vec![role.slug]);
+        match self {
+            Self::Join { role, .. } | Self::Member { role, .. } => Some((org?, vec![(*role)?])),
+            Self::Invite { roles, .. } if !roles.is_empty() => Some((org?, roles.clone())),
+            Self::Invitation { .. } | Self::Accept { .. } => Some((org?, of(seen.invitation.as_ref()?.role)?)),
+            Self::NewTuple { key, .. } => {
+                let slug = RoleSlug::parse(key.relation.as_str()).filter(|slug| Role::from_slug(slug.as_str()).is_none())?;
+                Some((seen.object_org.as_ref()?.id, vec![slug]))
+            }
+            Self::Access(wants) => {
+                // A role that is neither the organization's own nor one of the system may be one of an organization above.
+                let given = if wants.group.is_some() { &seen.access.role } else { &seen.access.other_role };
+                given.as_ref().and_then(|role| role.org_id).filter(|home| Some(*home) != org).and(org).map(|org| (org, Vec::new()))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl LoadSpec {
@@ -141,13 +262,17 @@ impl LoadSpec {
         match self {
             Self::NewOrg { parent, .. } => *parent,
             Self::Org { org, .. }
+            | Self::Move { org, .. }
             | Self::OrgEnd { org, .. }
             | Self::Join { org, .. }
             | Self::Pair { org, .. }
             | Self::Invite { org, .. }
             | Self::NewTuple { org: Some(org), .. } => Some(*org),
             Self::NewTuple { key, org: None } => key.object.as_org(),
-            Self::Nothing
+            Self::Access(wants) => wants.org,
+            Self::Catalog { .. }
+            | Self::SystemRoles { .. }
+            | Self::Nothing
             | Self::User { .. }
             | Self::Owner { .. }
             | Self::Member { .. }
@@ -212,6 +337,13 @@ pub struct Snapshot {
     pub seats: Option<u64>,
     /// How many stored tuples the membership's user has in the organization's scope.
     pub member_tuples: u64,
+    /// How many groups of the organization the membership's user is in, expired rows included; of an organization that ends, how many
+    /// rows of members its groups have.
+    pub member_groups: u64,
+    /// How many overrides the membership has, expired ones included.
+    pub overrides: u64,
+    /// How many overrides the other membership has, expired ones included.
+    pub peer_overrides: u64,
     /// How many invitations of the organization are pending at the moment of the attempt.
     pub pending_count: u64,
     /// How many stored tuples are on the organization, or in its scope.
@@ -233,6 +365,41 @@ pub struct Snapshot {
     pub expired_tuples: Vec<Tuple>,
     /// Rows found by id.
     pub found: Box<Found>,
+    /// Entries of the catalog that were asked for, in order.
+    pub permissions: Vec<Permission>,
+    /// The revision of what belongs to no organization: the roles of the system and the catalog.
+    pub system_revision: u64,
+    /// What concerns roles, groups and overrides.
+    pub access: Box<Access>,
+    /// What moves, and where to.
+    pub moving: Option<Box<Moving>>,
+    /// The root of the organization's tree, or its parent's for a new one, and the revision of its structure.
+    pub structure: Option<(OrgId, u64)>,
+    /// The organization's line, where a role of the application's own is concerned.
+    pub line: Option<Line>,
+}
+
+/// What moving an organization that is there relies on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Moving {
+    /// The one above it from now on, if it is there.
+    pub parent: Option<Organization>,
+    /// How many organizations move, itself included.
+    pub size: u64,
+    /// How many levels there are below it.
+    pub levels: usize,
+    /// The root of the organization's tree, and the revision of its structure.
+    pub from: Option<(OrgId, u64)>,
+    /// The root of the new parent's tree, and the revision of its structure.
+    pub to: Option<(OrgId, u64)>,
+    /// The new parent and all above it, root first, each with its revision.
+    pub above: Vec<(OrgId, u64)>,
+    /// Those above it of which a role is held by a membership that is not revoked, by an invitation that is pending at the moment of the
+    /// attempt, or by a group where it has not expired, within what moves; in order of id.
+    pub homes: Vec<OrgId>,
+    /// Whether within what moves a stored tuple that has not expired has as its relation to an organization the slug of a role of the
+    /// new parent's line.
+    pub clashes: bool,
 }
 
 /// A guarded caller's place in an organization.

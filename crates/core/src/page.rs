@@ -142,6 +142,27 @@ impl ListKey {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
+    /// The cursor behind a row that is known by a text.
+    pub(crate) fn cursor_text(self, last: &str) -> String {
+        let mut bytes = Vec::with_capacity(10 + last.len());
+        bytes.extend([CURSOR_VERSION, self.kind]);
+        bytes.extend(self.fingerprint.to_be_bytes());
+        bytes.extend(last.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// The text that such a cursor stands behind.
+    pub(crate) fn open_text(self, cursor: Option<&str>) -> Result<Option<String>, DomainError> {
+        let Some(cursor) = cursor else { return Ok(None) };
+        let open = || {
+            let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+            let (_, last) = bytes.split_at_checked(10)?;
+            let last = std::str::from_utf8(last).ok()?.to_owned();
+            (self.cursor_text(&last) == cursor).then_some(last)
+        };
+        if cursor.len() > 256 { None } else { open() }.map(Some).ok_or(DomainError::InvalidCursor)
+    }
+
     /// The row that a cursor stands behind.
     pub(crate) fn open(self, cursor: Option<&str>) -> Result<Option<Uuid>, DomainError> {
         let Some(cursor) = cursor else { return Ok(None) };

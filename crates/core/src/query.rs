@@ -1,11 +1,13 @@
 //! What reads ask of a store. Filters come as plain predicates on stored columns: the rules behind them (what counts as
 //! expired, how text folds) have been applied here.
 
+use crate::access::{Group, GroupMember, GroupRole, Holder, Permission, PermissionGrant};
 use crate::entity::{InvitationStatus, MembershipStatus, OrgStatus};
-use crate::id::{EventId, InvitationId, MembershipId, OrgId, TupleId, UserId};
+use crate::id::{EventId, GroupId, InvitationId, MembershipId, OrgId, RoleId, TupleId, UserId};
+use crate::role::RoleDefinition;
 use crate::time::Timestamp;
 use crate::tuple::{EntityRef, TupleKey};
-use crate::value::{Identifier, Relation, Slug};
+use crate::value::{Identifier, PermissionSlug, Relation, Slug};
 
 /// A read of organizations, answered in ascending order of id unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,6 +196,105 @@ pub enum Answer {
     Holds(Option<TupleId>),
     /// To [`Question::Subjects`].
     Subjects(Vec<EntityRef>),
+}
+
+/// A read of what concerns access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessQuery {
+    /// Entries of the catalog in order of slug: fills [`AccessFound::permissions`].
+    Permissions {
+        /// The slug behind which to start.
+        after: Option<PermissionSlug>,
+        /// How many rows at most.
+        fetch: u32,
+    },
+    /// A role with what it grants: fills [`AccessFound::roles`].
+    Role(RoleId),
+    /// The roles that an organization knows, its own, those of the ones above it and those of the system, or only the latter, with what
+    /// they grant: fills [`AccessFound::roles`].
+    Roles {
+        /// Where; none for those of the system alone.
+        org: Option<OrgId>,
+        /// Which part.
+        window: Window<RoleId>,
+    },
+    /// A group: fills [`AccessFound::groups`].
+    Group(GroupId),
+    /// The groups of an organization: fills [`AccessFound::groups`].
+    Groups {
+        /// Whose.
+        org: OrgId,
+        /// Which part.
+        window: Window<GroupId>,
+    },
+    /// Who is in a group, in order of user, expired ones included: fills [`AccessFound::members`].
+    GroupMembers {
+        /// Which group.
+        group: GroupId,
+        /// Which part.
+        window: Window<UserId>,
+    },
+    /// The roles of a group, in order of role, expired ones included: fills [`AccessFound::group_roles`].
+    GroupRoles {
+        /// Which group.
+        group: GroupId,
+        /// Which part.
+        window: Window<RoleId>,
+    },
+    /// What a holder gives and takes away, in order of slug, expired ones included: fills [`AccessFound::grants`].
+    Grants {
+        /// On what it hangs.
+        holder: Holder,
+        /// The slug behind which to start.
+        after: Option<PermissionSlug>,
+        /// How many rows at most.
+        fetch: u32,
+    },
+    /// Who may have a permission in an organization: users with a membership that is not revoked there, in one above it, or in one so
+    /// many levels below it at most; in order of id: fills [`AccessFound::users`].
+    UsersAbout {
+        /// Where.
+        org: OrgId,
+        /// How many levels below.
+        below: u32,
+        /// Which part.
+        window: Window<UserId>,
+    },
+    /// Where a user may have a permission: organizations with a membership of theirs that is not revoked, all below one where the
+    /// role of it reaches down, and those so many levels above at most; in order of id: fills [`AccessFound::orgs`].
+    OrgsAbout {
+        /// Who.
+        usr: UserId,
+        /// How many levels above.
+        above: u32,
+        /// Which part.
+        window: Window<OrgId>,
+    },
+}
+
+/// What such a read found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AccessFound {
+    /// Whether what the query names is there: the organization, the group, the holder.
+    pub there: bool,
+    /// The organization that it belongs to.
+    pub org_id: Option<OrgId>,
+    /// Entries of the catalog.
+    pub permissions: Vec<Permission>,
+    /// Roles, with what they grant at the query's moment.
+    pub roles: Vec<RoleDefinition>,
+    /// Groups.
+    pub groups: Vec<Group>,
+    /// Who is in a group.
+    pub members: Vec<GroupMember>,
+    /// Roles of a group.
+    pub group_roles: Vec<GroupRole>,
+    /// What a holder gives and takes away.
+    pub grants: Vec<PermissionGrant>,
+    /// Users.
+    pub users: Vec<UserId>,
+    /// Organizations.
+    pub orgs: Vec<OrgId>,
 }
 
 /// A part of a list: behind one id, at most so many rows.

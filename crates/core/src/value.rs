@@ -189,6 +189,11 @@ impl Relation {
         Self::packed(role.slug())
     }
 
+    /// The relation that is called like a role.
+    pub fn of_slug(slug: RoleSlug) -> Self {
+        Self::packed(slug.as_str())
+    }
+
     fn packed(text: &str) -> Self {
         let mut packed = Self { text: [0; Self::MAX], len: 0 };
         if let Some(place) = packed.text.get_mut(..text.len()) {
@@ -196,6 +201,130 @@ impl Relation {
             packed.len = u8::try_from(text.len()).unwrap_or_default();
         }
         packed
+    }
+}
+
+/// A role's slug: a lower-case letter, then 1 to 31 of `a-z` and `_`, so that it is a [`Relation`] too (spec/roles.md).
+// Kept in place, as a relation is: every membership with a role of the application's own holds one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoleSlug([u8; Self::MAX]);
+
+impl RoleSlug {
+    /// The most letters.
+    const MAX: usize = 32;
+
+    /// The slug, or `None` when the text does not have the form. Nothing is trimmed or folded.
+    ///
+    /// ```
+    /// use tenantry_core::RoleSlug;
+    /// assert!(RoleSlug::parse("billing_admin").is_some());
+    /// assert!(RoleSlug::parse("_admin").is_none() && RoleSlug::parse("Admin").is_none());
+    /// ```
+    pub fn parse(text: &str) -> Option<Self> {
+        let begins = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+        let fits = begins && (2..=Self::MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        fits.then(|| {
+            let mut bytes = [0; Self::MAX];
+            for (to, from) in bytes.iter_mut().zip(text.bytes()) {
+                *to = from;
+            }
+            Self(bytes)
+        })
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        let end = self.0.iter().position(|b| *b == 0).unwrap_or(self.0.len());
+        // It was made of ASCII letters.
+        self.0.get(..end).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for RoleSlug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RoleSlug").field(&self.as_str()).finish()
+    }
+}
+
+/// What people may read about a thing: 1 to 1000 characters (Unicode scalar values), none of them a control character but line
+/// breaks and tabs (spec/roles.md).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Description(Box<str>);
+
+impl Description {
+    /// The most characters.
+    pub const MAX_CHARS: usize = 1000;
+
+    /// The description, or `None` when the text does not have the form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = !text.is_empty()
+            && text.len() <= Self::MAX_CHARS * 4
+            && text.chars().count() <= Self::MAX_CHARS
+            && !text.chars().any(|character| character.is_control() && !matches!(character, '\n' | '\r' | '\t'));
+        fits.then(|| Self(text.into()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A permission's slug: `resource.action`, and further parts behind it (spec/permissions.md). Two to eight parts, at most 128 bytes
+/// together; each begins with a lower-case letter, and goes on with `a-z`, `0-9`, `_` and `-`; behind the first one upper-case letters
+/// too, so that an action keeps the name that it has in a program. Slugs compare exactly.
+// Shared: a role may have a hundred thousand of them, and each is in the catalog as well.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PermissionSlug(Arc<str>);
+
+impl PermissionSlug {
+    /// The most bytes.
+    pub const MAX_BYTES: usize = 128;
+    /// The most parts.
+    pub const MAX_PARTS: usize = 8;
+
+    /// The slug, or `None` when the text does not have the form. Nothing is trimmed or folded, and `*` stands for nothing.
+    ///
+    /// ```
+    /// use tenantry_core::PermissionSlug;
+    /// assert!(PermissionSlug::parse("invoices.read").is_some());
+    /// assert!(PermissionSlug::parse("invoices.sendReminder.late").is_some());
+    /// assert!(PermissionSlug::parse("invoices").is_none() && PermissionSlug::parse("invoices.*").is_none());
+    /// ```
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() > Self::MAX_BYTES {
+            return None;
+        }
+        let mut parts = 0;
+        for part in text.split('.') {
+            let small = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
+            let begins = part.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+            if !begins || !part.bytes().all(|b| small(b) || (parts > 0 && b.is_ascii_uppercase())) {
+                return None;
+            }
+            parts += 1;
+        }
+        (2..=Self::MAX_PARTS).contains(&parts).then(|| Self(text.into()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Below every slug: the start of a range.
+    pub(crate) fn lowest() -> Self {
+        Self("".into())
+    }
+
+    /// The part before the first dot.
+    pub fn resource(&self) -> &str {
+        self.0.split_once('.').map_or("", |(resource, _)| resource)
+    }
+
+    /// What is behind the first dot.
+    pub fn action(&self) -> &str {
+        self.0.split_once('.').map_or("", |(_, action)| action)
     }
 }
 
@@ -382,6 +511,9 @@ text_value!(ExternalId, "an external id");
 text_value!(RequestId, "a request's id");
 text_value!(Reason, "a reason");
 text_value!(Relation, "a relation");
+text_value!(RoleSlug, "a role's slug");
+text_value!(Description, "a description");
+text_value!(PermissionSlug, "a permission's slug");
 
 #[cfg(test)]
 mod tests {

@@ -16,8 +16,9 @@ use std::sync::{PoisonError, RwLock};
 use tenantry_core::doctor::Repair;
 use tenantry_core::nesting::Nesting;
 use tenantry_core::{
-    Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Immediate, Inquiry, Invitation, InvitationQuery, Job, Membership,
-    MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Sources, Standing, State, Tuple, TupleQuery, UndoLog, User, UserId,
+    AccessFound, AccessQuery, Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Facts, FactsQuery, Immediate, Inquiry,
+    Invitation, InvitationQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Sources, Standing,
+    State, Timestamp, Tuple, TupleQuery, UndoLog, User, UserId,
 };
 
 pub use transaction::{Lent, Transaction, with_transaction};
@@ -112,6 +113,14 @@ macro_rules! backend {
 
             async fn inquire<Q: Inquiry>(&self, inquiry: Q) -> Result<Q, BackendError> {
                 self.read(|state| state.inquire(inquiry))
+            }
+
+            async fn access(&self, query: AccessQuery, at: Timestamp) -> Result<AccessFound, BackendError> {
+                self.read(|state| state.read_access(&query, at))
+            }
+
+            async fn facts(&self, query: FactsQuery) -> Result<Facts, BackendError> {
+                self.read(|state| state.facts(&query))
             }
 
             async fn dump(&self) -> Result<Dump, BackendError> {

@@ -1,12 +1,13 @@
-//! Writes a plan through the function `apply_v3`: guards, changes and events as JSON, one round trip.
+//! Writes a plan through the function `apply_v4`: guards, changes and events as JSON, one round trip.
 
 use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
 use sqlx::{PgConnection, Row};
 use tenantry_core::{
-    BackendError, BackendKind, Change, Event, ExternalId, Guard, Id, Identifier, Invitation, Membership, Name, ObjectType, OrgId,
-    Organization, Plan, Reason, Refusal, Relation, RequestId, Slug, Timestamp, Tuple, TupleKey, UniqueKey, User,
+    BackendError, BackendKind, Change, Description, Event, ExternalId, Group, GroupMember, GroupRole, Guard, Id, Identifier, Invitation,
+    Membership, Name, ObjectType, OrgId, Organization, Permission, PermissionGrant, PermissionSlug, Plan, Reason, Refusal, Relation,
+    RequestId, Role, RoleDefinition, RoleSlug, RoleUsage, Slug, Timestamp, Tuple, TupleKey, UniqueKey, User,
 };
 use uuid::Uuid;
 
@@ -49,7 +50,7 @@ pub(crate) fn presences(plan: &Plan) -> (Presence, Presence) {
             Guard::NoOrg { id: _ } => presences.0 = presences.0.max(Presence::Relied),
             Guard::NewUsers { without_memberships: _ } => presences.1 = Presence::Changed,
             Guard::User { id: _, revision: None, advance: _ } => presences.1 = presences.1.max(Presence::Relied),
-            Guard::User { .. } | Guard::Org { .. } | Guard::Object { .. } => {}
+            Guard::User { .. } | Guard::Org { .. } | Guard::Object { .. } | Guard::Tree { .. } | Guard::System { .. } => {}
         }
     }
     presences
@@ -83,15 +84,19 @@ pub(crate) async fn apply(sql: &Statements, conn: &mut PgConnection, plan: &Plan
 }
 
 /// Takes what a plan guards, so that nobody else changes it until the transaction ends. Ids come in ascending order.
+#[expect(clippy::too_many_arguments, reason = "one for each kind of what is taken, in the order in which it is")]
 pub(crate) async fn lock(
     sql: &Statements,
     conn: &mut PgConnection,
     [orgs_presence, users_presence]: [Presence; 2],
+    trees: &[Uuid],
     objects: &[String],
+    system: bool,
     users: &[Uuid],
     orgs: &[Uuid],
 ) -> Result<(), Failure> {
-    sql.lock.query().bind(orgs_presence as i32).bind(users_presence as i32).bind(objects).bind(users).bind(orgs).execute(conn).await?;
+    let taken = sql.lock.query().bind(orgs_presence as i32).bind(users_presence as i32).bind(trees);
+    taken.bind(objects).bind(system).bind(users).bind(orgs).execute(conn).await?;
     Ok(())
 }
 
@@ -100,7 +105,7 @@ fn json(rows: &impl Serialize) -> Result<String, Failure> {
 }
 
 fn understood(answer: &str) -> Result<Applied, Failure> {
-    let unknown = || BackendError::new(BackendKind::Schema, "the database's function `apply_v3` is not the one that this program knows");
+    let unknown = || BackendError::new(BackendKind::Schema, "the database's function `apply_v4` is not the one that this program knows");
     let refusal = match answer.split_once(':') {
         None if answer == "ok" => return Ok(Applied::Done),
         None if answer == "moved" => return Ok(Applied::Moved),
@@ -110,6 +115,8 @@ fn understood(answer: &str) -> Result<Applied, Failure> {
         Some(("unique", "membership_current")) => Refusal::Unique(UniqueKey::CurrentMembership),
         Some(("unique", "invitation_pending")) => Refusal::Unique(UniqueKey::PendingInvitation),
         Some(("unique", "tuple_key")) => Refusal::Unique(UniqueKey::Tuple),
+        Some(("unique", "role_slug")) => Refusal::Unique(UniqueKey::RoleSlug),
+        Some(("unique", "user_group_slug")) => Refusal::Unique(UniqueKey::GroupSlug),
         // Under guards that held, the next revision is free.
         Some(("unique", "event_pkey")) => Refusal::Inconsistent { table: "event".to_owned(), id: "unknown".to_owned() },
         Some(("unique", _)) => Refusal::Unique(UniqueKey::Id),
@@ -149,6 +156,8 @@ enum GuardRow {
     NewUsers { without_memberships: Vec<Text<Uuid>> },
     NewOrgs,
     NoOrg { id: Text<Uuid> },
+    Tree { root: Text<Uuid>, revision: u64, advance: u8 },
+    System { revision: u64, advance: u8 },
     Object { object_type: ObjectType, object_id: Text<Uuid>, org_id: Text<Uuid> },
 }
 
@@ -156,6 +165,8 @@ fn guard_row(guard: &Guard) -> GuardRow {
     match guard {
         Guard::NewOrgs => GuardRow::NewOrgs,
         Guard::NoOrg { id } => GuardRow::NoOrg { id: uuid(id) },
+        Guard::Tree { root, revision, advance } => GuardRow::Tree { root: uuid(root), revision: *revision, advance: u8::from(*advance) },
+        Guard::System { revision, advance } => GuardRow::System { revision: *revision, advance: u8::from(*advance) },
         Guard::NewUsers { without_memberships } => {
             GuardRow::NewUsers { without_memberships: without_memberships.iter().map(uuid).collect() }
         }
@@ -196,7 +207,7 @@ enum ChangeRow<'p> {
         org_id: Text<Uuid>,
     },
     InsertMemberships {
-        rows: Vec<MembershipRow>,
+        rows: Vec<MembershipRow<'p>>,
     },
     SetMembershipStatus {
         org_id: Text<Uuid>,
@@ -253,6 +264,81 @@ enum ChangeRow<'p> {
         org_id: Text<Uuid>,
         count: u64,
     },
+    PutPermissions {
+        rows: Vec<PermissionRow<'p>>,
+    },
+    InsertRoles {
+        rows: Vec<RoleRow<'p>>,
+    },
+    UpdateRole {
+        id: Text<Uuid>,
+        name: &'p Name,
+        description: Option<&'p Description>,
+        inherits_to_descendants: bool,
+    },
+    DeleteRole {
+        id: Text<Uuid>,
+        grants: u64,
+        lapsed: u64,
+    },
+    ReplaceRole {
+        from: Text<Uuid>,
+        to: Text<Uuid>,
+        to_slug: Option<&'p str>,
+        memberships: u64,
+        invitations: u64,
+        groups: u64,
+    },
+    PutGrants {
+        rows: Vec<GrantRow<'p>>,
+    },
+    DropGrants {
+        holder_type: &'static str,
+        holder_id: Text<Uuid>,
+        permissions: &'p [PermissionSlug],
+    },
+    CopyGrants {
+        from: Text<Uuid>,
+        to: Text<Uuid>,
+        count: u64,
+    },
+    InsertGroups {
+        rows: Vec<GroupRow<'p>>,
+    },
+    UpdateGroup {
+        id: Text<Uuid>,
+        name: &'p Name,
+    },
+    DeleteGroup {
+        id: Text<Uuid>,
+        members: u64,
+        roles: u64,
+    },
+    PutGroupMembers {
+        rows: Vec<GroupMemberRow>,
+    },
+    /// Of a group and a user, of a user, or of the organization.
+    DropGroupMembers {
+        org_id: Text<Uuid>,
+        group_id: Option<Text<Uuid>>,
+        usr_id: Option<Text<Uuid>>,
+        count: u64,
+    },
+    PutGroupRoles {
+        rows: Vec<GroupRoleRow<'p>>,
+    },
+    DropGroupRole {
+        group_id: Text<Uuid>,
+        role_id: Text<Uuid>,
+    },
+    MoveOrg {
+        id: Text<Uuid>,
+        from: Option<Text<Uuid>>,
+        to: Option<Text<Uuid>>,
+        depth: usize,
+        ancestors: Vec<Text<Uuid>>,
+        count: u64,
+    },
 }
 
 /// New rows of one table that stand together become one list.
@@ -272,6 +358,7 @@ fn change_rows(changes: &[Change]) -> Result<Vec<ChangeRow<'_>>, Failure> {
     Ok(all)
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each change, and each is short")]
 fn change_row(change: &Change) -> Result<ChangeRow<'_>, Failure> {
     Ok(match change {
         Change::InsertUser(user) => ChangeRow::InsertUsers { rows: vec![user_row(user)] },
@@ -331,7 +418,199 @@ fn change_row(change: &Change) -> Result<ChangeRow<'_>, Failure> {
             ChangeRow::DeleteTuplesOfMember { org_id: uuid(org_id), usr_id: uuid(usr_id), count: *count }
         }
         Change::DeleteTuplesOfOrg { org_id, count } => ChangeRow::DeleteTuplesOfOrg { org_id: uuid(org_id), count: *count },
+        Change::PutPermissions(permissions) => ChangeRow::PutPermissions { rows: permissions.iter().map(permission_row).collect() },
+        Change::InsertRole(role) => ChangeRow::InsertRoles { rows: vec![role_row(role)] },
+        Change::UpdateRole { id, name, description, inherits_to_descendants } => ChangeRow::UpdateRole {
+            id: uuid(id),
+            name,
+            description: description.as_ref(),
+            inherits_to_descendants: *inherits_to_descendants,
+        },
+        Change::DeleteRole { id, grants, lapsed } => ChangeRow::DeleteRole { id: uuid(id), grants: *grants, lapsed: *lapsed },
+        Change::ReplaceRole { from, to, usage: RoleUsage { memberships, invitations, groups } } => ChangeRow::ReplaceRole {
+            from: uuid(from),
+            to: uuid(&to.id()),
+            to_slug: own_slug(to),
+            memberships: *memberships,
+            invitations: *invitations,
+            groups: *groups,
+        },
+        Change::PutGrants(rows) => ChangeRow::PutGrants { rows: rows.iter().map(grant_row).collect() },
+        Change::DropGrants { holder, permissions } => {
+            ChangeRow::DropGrants { holder_type: holder.kind(), holder_id: Text(holder.uuid()), permissions }
+        }
+        Change::CopyGrants { from, to, count } => ChangeRow::CopyGrants { from: uuid(from), to: uuid(to), count: *count },
+        Change::InsertGroup(group) => ChangeRow::InsertGroups { rows: vec![group_row(group)] },
+        Change::UpdateGroup { id, name } => ChangeRow::UpdateGroup { id: uuid(id), name },
+        Change::DeleteGroup { id, members, roles } => ChangeRow::DeleteGroup { id: uuid(id), members: *members, roles: *roles },
+        Change::PutGroupMember(row) => ChangeRow::PutGroupMembers { rows: vec![group_member_row(row)] },
+        Change::DropGroupMember { org_id, group_id, usr_id } => {
+            ChangeRow::DropGroupMembers { org_id: uuid(org_id), group_id: Some(uuid(group_id)), usr_id: Some(uuid(usr_id)), count: 1 }
+        }
+        Change::DropGroupMembersOfUser { org_id, usr_id, count } => {
+            ChangeRow::DropGroupMembers { org_id: uuid(org_id), group_id: None, usr_id: Some(uuid(usr_id)), count: *count }
+        }
+        Change::DropGroupMembersOfOrg { org_id, count } => {
+            ChangeRow::DropGroupMembers { org_id: uuid(org_id), group_id: None, usr_id: None, count: *count }
+        }
+        Change::PutGroupRole(row) => ChangeRow::PutGroupRoles { rows: vec![group_role_row(row)] },
+        Change::DropGroupRole { group_id, role_id } => ChangeRow::DropGroupRole { group_id: uuid(group_id), role_id: uuid(role_id) },
+        Change::MoveOrg { id, from, to, depth, ancestors, count } => ChangeRow::MoveOrg {
+            id: uuid(id),
+            from: opt_uuid(from.as_ref()),
+            to: opt_uuid(to.as_ref()),
+            depth: *depth,
+            ancestors: ancestors.iter().map(uuid).collect(),
+            count: *count,
+        },
     })
+}
+
+/// What is stored beside a role's id: nothing for a built-in one.
+fn own_slug(role: &Role) -> Option<&str> {
+    role.custom().map(|role| role.slug.as_str())
+}
+
+#[derive(Debug, Serialize)]
+struct PermissionRow<'p> {
+    slug: &'p PermissionSlug,
+    name: Option<&'p Name>,
+    description: Option<&'p Description>,
+    category: Option<&'p Name>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+fn permission_row(permission: &Permission) -> PermissionRow<'_> {
+    let Permission { slug, name, description, category, created_at, updated_at } = permission;
+    PermissionRow {
+        slug,
+        name: name.as_ref(),
+        description: description.as_ref(),
+        category: category.as_ref(),
+        created_at: *created_at,
+        updated_at: *updated_at,
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct RoleRow<'p> {
+    id: Text<Uuid>,
+    org_id: Option<Text<Uuid>>,
+    slug: RoleSlug,
+    name: &'p Name,
+    description: Option<&'p Description>,
+    inherits_to_descendants: bool,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+fn role_row(role: &RoleDefinition) -> RoleRow<'_> {
+    let RoleDefinition {
+        id,
+        org_id,
+        slug,
+        name,
+        description,
+        is_system: _,
+        inherits_to_descendants,
+        permissions: _,
+        created_at,
+        updated_at,
+    } = role;
+    RoleRow {
+        id: uuid(id),
+        org_id: opt_uuid(org_id.as_ref()),
+        slug: *slug,
+        name,
+        description: description.as_ref(),
+        inherits_to_descendants: *inherits_to_descendants,
+        created_at: *created_at,
+        updated_at: *updated_at,
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct GrantRow<'p> {
+    holder_type: &'static str,
+    holder_id: Text<Uuid>,
+    permission: &'p PermissionSlug,
+    effect: &'static str,
+    granted_by: Option<Text<Uuid>>,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+}
+
+fn grant_row(row: &PermissionGrant) -> GrantRow<'_> {
+    let PermissionGrant { holder, permission, effect, granted_by, created_at, expires_at } = row;
+    GrantRow {
+        holder_type: holder.kind(),
+        holder_id: Text(holder.uuid()),
+        permission,
+        effect: effect.as_str(),
+        granted_by: opt_uuid(granted_by.as_ref()),
+        created_at: *created_at,
+        expires_at: *expires_at,
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct GroupRow<'p> {
+    id: Text<Uuid>,
+    org_id: Text<Uuid>,
+    slug: &'p Slug,
+    name: &'p Name,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+fn group_row(group: &Group) -> GroupRow<'_> {
+    let Group { id, org_id, slug, name, created_at, updated_at } = group;
+    GroupRow { id: uuid(id), org_id: uuid(org_id), slug, name, created_at: *created_at, updated_at: *updated_at }
+}
+
+#[derive(Debug, Serialize)]
+struct GroupMemberRow {
+    org_id: Text<Uuid>,
+    usr_id: Text<Uuid>,
+    group_id: Text<Uuid>,
+    granted_by: Option<Text<Uuid>>,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+}
+
+fn group_member_row(row: &GroupMember) -> GroupMemberRow {
+    let GroupMember { group_id, org_id, usr_id, granted_by, created_at, expires_at } = row;
+    GroupMemberRow {
+        org_id: uuid(org_id),
+        usr_id: uuid(usr_id),
+        group_id: uuid(group_id),
+        granted_by: opt_uuid(granted_by.as_ref()),
+        created_at: *created_at,
+        expires_at: *expires_at,
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct GroupRoleRow<'p> {
+    group_id: Text<Uuid>,
+    role_id: Text<Uuid>,
+    role_slug: Option<&'p str>,
+    granted_by: Option<Text<Uuid>>,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+}
+
+fn group_role_row(row: &GroupRole) -> GroupRoleRow<'_> {
+    let GroupRole { group_id, org_id: _, role, granted_by, created_at, expires_at } = row;
+    GroupRoleRow {
+        group_id: uuid(group_id),
+        role_id: uuid(&role.id()),
+        role_slug: own_slug(role),
+        granted_by: opt_uuid(granted_by.as_ref()),
+        created_at: *created_at,
+        expires_at: *expires_at,
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -403,6 +682,8 @@ fn org_row(org: &Organization) -> Result<OrgRow<'_>, Failure> {
         created_at,
         updated_at,
         ancestors,
+        // That of a new one is what the table says.
+        structure_revision: _,
     } = org;
     Ok(OrgRow {
         fields: OrgFields {
@@ -426,11 +707,12 @@ fn org_row(org: &Organization) -> Result<OrgRow<'_>, Failure> {
 }
 
 #[derive(Debug, Serialize)]
-struct MembershipRow {
+struct MembershipRow<'p> {
     org_id: Text<Uuid>,
     id: Text<Uuid>,
     usr_id: Text<Uuid>,
     role_id: Text<Uuid>,
+    role_slug: Option<&'p str>,
     status: &'static str,
     replaces: Option<Text<Uuid>>,
     invited_by: Option<Text<Uuid>>,
@@ -441,7 +723,7 @@ struct MembershipRow {
     updated_at: Timestamp,
 }
 
-fn membership_row(mem: &Membership) -> Result<MembershipRow, Failure> {
+fn membership_row(mem: &Membership) -> Result<MembershipRow<'_>, Failure> {
     let Membership { id, usr_id, org_id, role, status, replaces, invited_by, removed_by, expires_at, metadata, created_at, updated_at } =
         mem;
     Ok(MembershipRow {
@@ -449,6 +731,7 @@ fn membership_row(mem: &Membership) -> Result<MembershipRow, Failure> {
         id: uuid(id),
         usr_id: uuid(usr_id),
         role_id: uuid(&role.id()),
+        role_slug: own_slug(role),
         status: status.as_str(),
         replaces: opt_uuid(replaces.as_ref()),
         invited_by: opt_uuid(invited_by.as_ref()),
@@ -466,6 +749,7 @@ struct InvitationRow<'p> {
     id: Text<Uuid>,
     identifier: &'p Identifier,
     role_id: Text<Uuid>,
+    role_slug: Option<&'p str>,
     status: &'static str,
     pre_tuples: String,
     invited_by: Text<Uuid>,
@@ -498,6 +782,7 @@ fn invitation_row(inv: &Invitation) -> Result<InvitationRow<'_>, Failure> {
         id: uuid(id),
         identifier,
         role_id: uuid(&role.id()),
+        role_slug: own_slug(role),
         status: status.as_str(),
         pre_tuples: json(pre_tuples)?,
         invited_by: uuid(invited_by),

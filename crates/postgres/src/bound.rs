@@ -2,18 +2,20 @@
 //!
 //! It cannot commit, by type, and uses no savepoints of the client: the driver takes such a one back behind a dropped future, and where the
 //! server has already released it, that aborts the caller's transaction without a word. What a command writes is whole or absent by the
-//! block of the function `apply_v3` (adr/0010).
+//! block of the function `apply_v4` (adr/0010).
 
 use std::fmt;
 use std::sync::Arc;
 
 use sqlx::{PgConnection, Row, Transaction};
 use tenantry_core::{
-    Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Inquiry, Invitation, InvitationQuery, Job, Membership,
-    MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Refusal, Standing, Tuple, TupleQuery, UniqueKey, User, UserId,
+    AccessFound, AccessQuery, Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Facts, FactsQuery, Inquiry,
+    Invitation, InvitationQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Refusal, Standing,
+    Timestamp, Tuple, TupleQuery, UniqueKey, User, UserId,
 };
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::access;
 use crate::apply::{Applied, apply};
 use crate::error::{Failure, other};
 use crate::execute::Rows;
@@ -197,6 +199,14 @@ impl Backend for Bound<'_> {
 
     async fn tuples(&self, query: TupleQuery) -> Result<Vec<Tuple>, BackendError> {
         read!(self, conn => list::tuples(&self.statements, conn, &query))
+    }
+
+    async fn access(&self, query: AccessQuery, at: Timestamp) -> Result<AccessFound, BackendError> {
+        read!(self, conn => access::read(&self.statements, conn, &query, at))
+    }
+
+    async fn facts(&self, query: FactsQuery) -> Result<Facts, BackendError> {
+        read!(self, conn => access::facts(&self.statements, conn, &query))
     }
 
     async fn standings(&self, usr: UserId, orgs: Vec<OrgId>) -> Result<Vec<Standing>, BackendError> {

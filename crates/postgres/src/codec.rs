@@ -6,9 +6,11 @@ use sqlx::postgres::types::{Oid, PgRecordDecoder};
 use sqlx::postgres::{PgArgumentBuffer, PgRow, PgTypeInfo, PgValueFormat, PgValueRef};
 use sqlx::{Decode, Encode, Postgres, Row, Type, ValueRef, encode::IsNull, error::BoxDynError};
 use tenantry_core::{
-    Actor, ActorKind, AnyId, EntityRef, Event, EventId, EventType, ExternalId, Id, Identifier, Invitation, InvitationId, InvitationStatus,
-    Membership, MembershipId, MembershipStatus, Metadata, Name, ObjectType, OrgId, OrgStatus, Organization, OtherOwner, Reason, Relation,
-    RequestId, Role, Slug, Timestamp, Tuple, TupleId, TupleKey, User, UserId, UserStatus,
+    Actor, ActorKind, AnyId, Description, Effect, EntityRef, Event, EventId, EventType, ExternalId, Facts, Group, GroupId, GroupMember,
+    GroupRole, Held, Holder, Id, Identifier, Invitation, InvitationId, InvitationStatus, Membership, MembershipId, MembershipStatus,
+    Metadata, Name, ObjectType, OrgFacts, OrgId, OrgStatus, Organization, OtherOwner, Permission, PermissionGrant, PermissionSlug, Reason,
+    Relation, RequestId, Role, RoleDefinition, RoleFacts, RoleId, RoleSlug, Slug, Timestamp, Tuple, TupleId, TupleKey, User, UserId,
+    UserStatus,
 };
 use uuid::Uuid;
 
@@ -141,19 +143,27 @@ pub(crate) fn org(fields: &mut impl Fields) -> Result<Organization, Failure> {
             revision: u64::try_from(fields.next::<i64>()?)?,
             created_at: fields.next::<PgMoment>()?.0,
             updated_at: fields.next::<PgMoment>()?.0,
+            structure_revision: u64::try_from(fields.next::<i64>()?)?,
         })
     })
 }
 
+/// A role's id, and its slug where it is not a built-in one.
+fn role_held(fields: &mut impl Fields) -> Result<Role, BoxDynError> {
+    let (role, slug): (Uuid, Option<String>) = (fields.next()?, fields.next()?);
+    parsed(Role::from_stored(role, slug.as_deref()), &"role_id")
+}
+
 pub(crate) fn membership(fields: &mut impl Fields) -> Result<Membership, Failure> {
     reading("membership", fields, |id, fields| {
-        let (usr, org, role): (Uuid, Uuid, Uuid) = (fields.next()?, fields.next()?, fields.next()?);
+        let (usr, org): (Uuid, Uuid) = (fields.next()?, fields.next()?);
+        let role = role_held(fields)?;
         let status: String = fields.next()?;
         Ok(Membership {
             id: MembershipId::from_uuid(id)?,
             usr_id: UserId::from_uuid(usr)?,
             org_id: OrgId::from_uuid(org)?,
-            role: parsed(Role::from_uuid(role), &"role_id")?,
+            role,
             status: parsed(MembershipStatus::parse(&status), &"status")?,
             replaces: opt_id(fields.next()?)?,
             invited_by: opt_id(fields.next()?)?,
@@ -174,13 +184,14 @@ fn metadata(fields: &mut impl Fields) -> Result<Metadata, BoxDynError> {
 
 pub(crate) fn invitation(fields: &mut impl Fields) -> Result<Invitation, Failure> {
     reading("invitation", fields, |id, fields| {
-        let (org, identifier, role): (Uuid, String, Uuid) = (fields.next()?, fields.next()?, fields.next()?);
+        let (org, identifier): (Uuid, String) = (fields.next()?, fields.next()?);
+        let role = role_held(fields)?;
         let (status, pre_tuples): (String, String) = (fields.next()?, fields.next()?);
         Ok(Invitation {
             id: InvitationId::from_uuid(id)?,
             org_id: OrgId::from_uuid(org)?,
             identifier: parsed(Identifier::parse(&identifier), &"identifier")?,
-            role: parsed(Role::from_uuid(role), &"role_id")?,
+            role,
             status: parsed(InvitationStatus::parse(&status), &"status")?,
             pre_tuples: serde_json::from_str(&pre_tuples)?,
             invited_by: UserId::from_uuid(fields.next()?)?,
@@ -235,6 +246,166 @@ pub(crate) fn event(fields: &mut impl Fields) -> Result<Event, Failure> {
             reason: fields.next::<Option<String>>()?.map(|text| parsed(Reason::parse(&text), &"reason")).transpose()?,
         })
     })
+}
+
+pub(crate) fn permission(fields: &mut impl Fields) -> Result<Permission, Failure> {
+    let slug: String = fields.next().map_err(|cause| unreadable("permission", "unknown", cause))?;
+    let mut read = || {
+        let (name, description): (Option<String>, Option<String>) = (fields.next()?, fields.next()?);
+        let category: Option<String> = fields.next()?;
+        Ok(Permission {
+            slug: parsed(PermissionSlug::parse(&slug), &"slug")?,
+            name: name.map(|text| parsed(Name::parse(&text), &"name")).transpose()?,
+            description: description.map(|text| parsed(Description::parse(&text), &"description")).transpose()?,
+            category: category.map(|text| parsed(Name::parse(&text), &"category")).transpose()?,
+            created_at: fields.next::<PgMoment>()?.0,
+            updated_at: fields.next::<PgMoment>()?.0,
+        })
+    };
+    read().map_err(|cause: BoxDynError| unreadable("permission", &slug, cause))
+}
+
+/// A role without what it grants.
+pub(crate) fn role(fields: &mut impl Fields) -> Result<RoleDefinition, Failure> {
+    reading("role", fields, |id, fields| {
+        let org_id = opt_id(fields.next()?)?;
+        let (slug, name, description): (String, String, Option<String>) = (fields.next()?, fields.next()?, fields.next()?);
+        Ok(RoleDefinition {
+            id: RoleId::from_uuid(id)?,
+            org_id,
+            slug: parsed(RoleSlug::parse(&slug), &"slug")?,
+            name: parsed(Name::parse(&name), &"name")?,
+            description: description.map(|text| parsed(Description::parse(&text), &"description")).transpose()?,
+            is_system: org_id.is_none(),
+            inherits_to_descendants: fields.next()?,
+            permissions: Vec::new(),
+            created_at: fields.next::<PgMoment>()?.0,
+            updated_at: fields.next::<PgMoment>()?.0,
+        })
+    })
+}
+
+/// What a role grants, behind its other columns.
+pub(crate) fn slugs(texts: &[String]) -> Result<Vec<PermissionSlug>, Failure> {
+    let parse = |text: &String| PermissionSlug::parse(text).ok_or_else(|| unreadable("permission_grant", text, "not a permission's slug"));
+    texts.iter().map(parse).collect()
+}
+
+pub(crate) fn grant(fields: &mut impl Fields) -> Result<PermissionGrant, Failure> {
+    reading("permission_grant", fields, |id, fields| {
+        let (kind, permission, effect): (String, String, String) = (fields.next()?, fields.next()?, fields.next()?);
+        Ok(PermissionGrant {
+            holder: parsed(Holder::from_stored(&kind, id), &"holder_type")?,
+            permission: parsed(PermissionSlug::parse(&permission), &"permission")?,
+            effect: parsed(Effect::parse(&effect), &"effect")?,
+            granted_by: opt_id(fields.next()?)?,
+            created_at: fields.next::<PgMoment>()?.0,
+            expires_at: fields.next::<Option<PgMoment>>()?.map(|moment| moment.0),
+        })
+    })
+}
+
+pub(crate) fn group(fields: &mut impl Fields) -> Result<Group, Failure> {
+    reading("user_group", fields, |id, fields| {
+        let (org, slug, name): (Uuid, String, String) = (fields.next()?, fields.next()?, fields.next()?);
+        Ok(Group {
+            id: GroupId::from_uuid(id)?,
+            org_id: OrgId::from_uuid(org)?,
+            slug: parsed(Slug::parse(&slug), &"slug")?,
+            name: parsed(Name::parse(&name), &"name")?,
+            created_at: fields.next::<PgMoment>()?.0,
+            updated_at: fields.next::<PgMoment>()?.0,
+        })
+    })
+}
+
+pub(crate) fn group_member(fields: &mut impl Fields) -> Result<GroupMember, Failure> {
+    reading("group_member", fields, |id, fields| {
+        let (org, usr): (Uuid, Uuid) = (fields.next()?, fields.next()?);
+        Ok(GroupMember {
+            group_id: GroupId::from_uuid(id)?,
+            org_id: OrgId::from_uuid(org)?,
+            usr_id: UserId::from_uuid(usr)?,
+            granted_by: opt_id(fields.next()?)?,
+            created_at: fields.next::<PgMoment>()?.0,
+            expires_at: fields.next::<Option<PgMoment>>()?.map(|moment| moment.0),
+        })
+    })
+}
+
+pub(crate) fn group_role(fields: &mut impl Fields) -> Result<GroupRole, Failure> {
+    reading("group_role", fields, |id, fields| {
+        let org: Uuid = fields.next()?;
+        Ok(GroupRole {
+            group_id: GroupId::from_uuid(id)?,
+            org_id: OrgId::from_uuid(org)?,
+            role: role_held(fields)?,
+            granted_by: opt_id(fields.next()?)?,
+            created_at: fields.next::<PgMoment>()?.0,
+            expires_at: fields.next::<Option<PgMoment>>()?.map(|moment| moment.0),
+        })
+    })
+}
+
+/// One row of what resolutions rest on: its kind, a user, three ids, three texts, two numbers, ids and an end, as the kind needs them.
+pub(crate) fn fact(row: &PgRow, facts: &mut Facts) -> Result<(), Failure> {
+    read_fact(row, facts).map_err(|cause| unreadable("permission_grant", "unknown", cause))
+}
+
+fn read_fact(row: &PgRow, facts: &mut Facts) -> Result<(), BoxDynError> {
+    fn id<I: Id>(row: &PgRow, at: usize) -> Result<I, BoxDynError> {
+        Ok(I::from_uuid(row.try_get(at)?)?)
+    }
+    fn count(row: &PgRow, at: usize) -> Result<u64, BoxDynError> {
+        Ok(u64::try_from(row.try_get::<i64, _>(at)?)?)
+    }
+    fn text(row: &PgRow, at: usize) -> Result<&str, BoxDynError> {
+        Ok(row.try_get(at)?)
+    }
+    let end = || Ok::<_, BoxDynError>(row.try_get::<Option<PgMoment>, _>(11)?.map(|moment| moment.0));
+    match row.try_get::<i32, _>(0)? {
+        0 => facts.set_system_revision(count(row, 8)?),
+        1 => facts.add_user(id(row, 1)?, parsed(UserStatus::parse(text(row, 5)?), &"status")?, count(row, 8)?),
+        2 => {
+            let ancestors: Vec<Uuid> = row.try_get(10)?;
+            let flags = count(row, 9)?;
+            facts.add_org(OrgFacts {
+                id: id(row, 2)?,
+                ancestors: ancestors.into_iter().map(OrgId::from_uuid).collect::<Result<_, _>>()?,
+                status: parsed(OrgStatus::parse(text(row, 5)?), &"status")?,
+                cascade_permissions: flags & 2 != 0,
+                inherit_permissions: flags & 1 != 0,
+                revision: count(row, 8)?,
+            });
+        }
+        3 => {
+            let role = Role::from_stored(row.try_get(4)?, row.try_get(6)?);
+            let status = parsed(MembershipStatus::parse(text(row, 5)?), &"status")?;
+            let held = Held { id: id(row, 3)?, role: parsed(role, &"role_id")?, status, expires_at: end()? };
+            facts.add_membership(id(row, 1)?, id(row, 2)?, held);
+        }
+        4 => {
+            let (uuid, slug): (Uuid, &str) = (row.try_get(2)?, text(row, 5)?);
+            let role = Role::from_stored(uuid, None).or_else(|| Role::from_stored(uuid, Some(slug)));
+            let (org_id, inherits_to_descendants) = (opt_id(row.try_get(3)?)?, count(row, 8)? != 0);
+            facts.add_role(RoleFacts { role: parsed(role, &"slug")?, org_id, inherits_to_descendants });
+        }
+        5 => facts.add_group(id(row, 1)?, id(row, 3)?, id(row, 2)?, end()?),
+        6 => facts.add_group_role(id(row, 2)?, id(row, 3)?, end()?),
+        7 => {
+            let holder = parsed(Holder::from_stored(text(row, 6)?, row.try_get(2)?), &"holder_type")?;
+            let permission = parsed(PermissionSlug::parse(text(row, 5)?), &"permission")?;
+            facts.add_grant(holder, permission, parsed(Effect::parse(text(row, 7)?), &"effect")?, end()?);
+        }
+        8 => facts.add_known(parsed(PermissionSlug::parse(text(row, 5)?), &"slug")?),
+        _ => return Err("a row of an unknown kind".into()),
+    }
+    Ok(())
+}
+
+/// A root, and the revision of its structure.
+pub(crate) fn structure(fields: &mut impl Fields) -> Result<(OrgId, u64), Failure> {
+    reading("organization", fields, |id, fields| Ok((OrgId::from_uuid(id)?, u64::try_from(fields.next::<i64>()?)?)))
 }
 
 /// Another owner, as (user, revision of their row or null).

@@ -194,9 +194,14 @@ fn again(refusal: Refusal, guarded: Rows) -> Result<Step, Error> {
     match refusal {
         Refusal::Conflict => Ok(Step::Conflict(guarded)),
         // The next load shows what stands in the way, and core says which error that is.
-        Refusal::Unique(UniqueKey::OrgSlug | UniqueKey::CurrentMembership | UniqueKey::PendingInvitation | UniqueKey::Tuple) => {
-            Ok(Step::LockFirst(guarded))
-        }
+        Refusal::Unique(
+            UniqueKey::OrgSlug
+            | UniqueKey::CurrentMembership
+            | UniqueKey::PendingInvitation
+            | UniqueKey::Tuple
+            | UniqueKey::RoleSlug
+            | UniqueKey::GroupSlug,
+        ) => Ok(Step::LockFirst(guarded)),
         Refusal::Unique(UniqueKey::Id) => Ok(Step::IdTaken(guarded)),
         Refusal::Inconsistent { table, id } => Err(BackendError::inconsistent(table, id).into()),
     }
@@ -207,6 +212,10 @@ fn again(refusal: Refusal, guarded: Rows) -> Result<Step, Error> {
 pub(crate) struct Rows {
     orgs_presence: Presence,
     users_presence: Presence,
+    /// Roots.
+    trees: BTreeSet<Uuid>,
+    /// What belongs to no organization.
+    system: bool,
     /// `type:id`.
     objects: BTreeSet<String>,
     users: BTreeSet<Uuid>,
@@ -226,7 +235,8 @@ impl Rows {
     pub(crate) async fn lock(&self, sql: &Statements, conn: &mut PgConnection) -> Result<(), Failure> {
         let (users, orgs): (Vec<Uuid>, Vec<Uuid>) = (self.users.iter().copied().collect(), self.orgs.iter().map(Id::as_uuid).collect());
         let objects: Vec<String> = self.objects.iter().cloned().collect();
-        lock(sql, conn, [self.orgs_presence, self.users_presence], &objects, &users, &orgs).await
+        let trees: Vec<Uuid> = self.trees.iter().copied().collect();
+        lock(sql, conn, [self.orgs_presence, self.users_presence], &trees, &objects, self.system, &users, &orgs).await
     }
 
     pub(crate) fn of(plan: &Plan) -> Self {
@@ -242,6 +252,10 @@ impl Rows {
                 Guard::Org { id, revision: _, events: _ } => {
                     rows.orgs.insert(*id);
                 }
+                Guard::Tree { root, revision: _, advance: _ } => {
+                    rows.trees.insert(root.as_uuid());
+                }
+                Guard::System { revision: _, advance: _ } => rows.system = true,
                 Guard::Object { object, org_id: _ } => {
                     rows.objects.insert(object.to_string());
                 }
@@ -253,6 +267,8 @@ impl Rows {
     pub(crate) fn extend(&mut self, more: Self) {
         self.orgs_presence = self.orgs_presence.max(more.orgs_presence);
         self.users_presence = self.users_presence.max(more.users_presence);
+        self.trees.extend(more.trees);
+        self.system |= more.system;
         self.objects.extend(more.objects);
         self.users.extend(more.users);
         self.orgs.extend(more.orgs);
@@ -265,12 +281,19 @@ impl Rows {
 
     /// Whether it holds what is taken behind the first of all.
     fn holds_beyond_orgs_presence(&self) -> bool {
-        self.users_presence > Presence::Free || !self.objects.is_empty() || !self.users.is_empty() || !self.orgs.is_empty()
+        self.users_presence > Presence::Free
+            || !self.trees.is_empty()
+            || self.system
+            || !self.objects.is_empty()
+            || !self.users.is_empty()
+            || !self.orgs.is_empty()
     }
 
     fn hold(&self, wanted: &Self) -> bool {
         self.orgs_presence >= wanted.orgs_presence
             && self.users_presence >= wanted.users_presence
+            && wanted.trees.is_subset(&self.trees)
+            && (self.system || !wanted.system)
             && wanted.objects.is_subset(&self.objects)
             && wanted.users.is_subset(&self.users)
             && wanted.orgs.is_subset(&self.orgs)

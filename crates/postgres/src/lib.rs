@@ -12,10 +12,11 @@
 //! # }
 //! ```
 //!
-//! A command is one load statement and one call of the function `apply_v3`, two round trips and no open transaction between
+//! A command is one load statement and one call of the function `apply_v4`, two round trips and no open transaction between
 //! them (adr/0002). Everything lives in one schema, `tenantry` unless said otherwise, and every statement names it, so the
 //! connection's search path does not matter.
 
+mod access;
 mod apply;
 mod bound;
 #[cfg(test)]
@@ -41,8 +42,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sqlx::PgPool;
 use tenantry_core::doctor::Repair;
 use tenantry_core::{
-    Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Inquiry, Invitation, InvitationQuery, Job, Membership, MembershipFilter,
-    MembershipQuery, OrgId, OrgQuery, Organization, Standing, Tuple, TupleQuery, User, UserId,
+    AccessFound, AccessQuery, Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Facts, FactsQuery, Inquiry, Invitation,
+    InvitationQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Standing, Timestamp, Tuple,
+    TupleQuery, User, UserId,
 };
 
 use crate::error::Failure;
@@ -194,6 +196,14 @@ impl Backend for Postgres {
 
     async fn tuples(&self, query: TupleQuery) -> Result<Vec<Tuple>, BackendError> {
         read!(self, conn => list::tuples(&self.statements, conn, &query))
+    }
+
+    async fn access(&self, query: AccessQuery, at: Timestamp) -> Result<AccessFound, BackendError> {
+        read!(self, conn => access::read(&self.statements, conn, &query, at))
+    }
+
+    async fn facts(&self, query: FactsQuery) -> Result<Facts, BackendError> {
+        read!(self, conn => access::facts(&self.statements, conn, &query))
     }
 
     async fn standings(&self, usr: UserId, orgs: Vec<OrgId>) -> Result<Vec<Standing>, BackendError> {

@@ -4,8 +4,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use tenantry_core::{
     Dump, Event, EventQuery, Expiry, Id, Invitation, InvitationFilter, InvitationQuery, InvitationStatus, Membership, MembershipFilter,
-    MembershipQuery, OrgId, OrgQuery, OrgStatus, Organization, Relation, Slug, Standing, Timestamp, Tuple, TupleQuery, User, UserId,
-    WhichTuples, Window, are_live,
+    MembershipQuery, OrgId, OrgQuery, OrgStatus, Organization, PermissionRow, Relation, Slug, Standing, Timestamp, Tuple, TupleQuery, User,
+    UserId, WhichTuples, Window, are_live,
 };
 use uuid::Uuid;
 
@@ -248,6 +248,23 @@ pub(crate) async fn dump(sql: &Statements, conn: &mut PgConnection) -> Result<Du
         memberships: each(&memberships, |fields| codec::membership(fields))?,
         invitations: each(&invitations, |fields| codec::invitation(fields))?,
         tuples: each(&tuples, |fields| codec::tuple(fields))?,
+        system_revision: sql
+            .dump_system
+            .query()
+            .fetch_optional(&mut *conn)
+            .await?
+            .map(|row| count(&row, 0))
+            .transpose()?
+            .unwrap_or_default(),
+        permissions: each(&sql.dump_permissions.query().fetch_all(&mut *conn).await?, |fields| codec::permission(fields))?
+            .into_iter()
+            .map(PermissionRow::from)
+            .collect(),
+        roles: each(&sql.dump_roles.query().fetch_all(&mut *conn).await?, |fields| codec::role(fields))?,
+        grants: each(&sql.dump_grants.query().fetch_all(&mut *conn).await?, |fields| codec::grant(fields))?,
+        groups: each(&sql.dump_groups.query().fetch_all(&mut *conn).await?, |fields| codec::group(fields))?,
+        group_members: each(&sql.dump_group_members.query().fetch_all(&mut *conn).await?, |fields| codec::group_member(fields))?,
+        group_roles: each(&sql.dump_group_roles.query().fetch_all(&mut *conn).await?, |fields| codec::group_role(fields))?,
         events: each(&events, |fields| codec::event(fields))?,
         ..Dump::default()
     };

@@ -3,10 +3,12 @@
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use tenantry_core::{
-    EntityRef, Found, Grant, Hold, Identifier, ImportIds, Load, LoadSpec, OrgId, Owned, Role, Slug, Snapshot, Standpoint, Timestamp, Tuple,
+    EntityRef, Found, Grant, Hold, Id, Identifier, ImportIds, Load, LoadSpec, Moving, OrgId, Owned, PermissionSlug, Role, RoleSlug, Slug,
+    Snapshot, Standpoint, Timestamp, Tuple, Wants,
 };
 use uuid::Uuid;
 
+use crate::access;
 use crate::codec::{self, Columns, PgMoment, record};
 use crate::error::{Failure, unreadable};
 use crate::list::{self, uuids};
@@ -34,6 +36,7 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
     let mut seen = Snapshot::default();
     let at = PgMoment(load.at);
     let rows = match load.spec {
+        LoadSpec::SystemRoles { slugs } => access::line_rows(sql, &mut *conn, None, slugs).await?,
         LoadSpec::Nothing => sql.load_nothing.query().fetch_all(&mut *conn).await?,
         LoadSpec::User { usr } => sql.load_user.query().bind(usr.as_uuid()).fetch_all(&mut *conn).await?,
         LoadSpec::Owner { usr } => sql.load_owner.query().bind(usr.as_uuid()).fetch_all(&mut *conn).await?,
@@ -49,15 +52,15 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
         LoadSpec::OrgEnd { org, ids } => {
             rows!(conn, load, sql.load_org_end, sql.load_org_end_as, [org.as_uuid(), i64::from(*ids), at], [])
         }
-        LoadSpec::Join { org, usr } => rows!(conn, load, sql.load_join, sql.load_join_as, [org.as_uuid(), usr.as_uuid(), at], []),
-        LoadSpec::Member { mem, peer: None } => rows!(conn, load, sql.load_member, sql.load_member_as, [mem.as_uuid()], []),
-        LoadSpec::Member { mem, peer: Some(peer) } => {
+        LoadSpec::Join { org, usr, role: _ } => rows!(conn, load, sql.load_join, sql.load_join_as, [org.as_uuid(), usr.as_uuid(), at], []),
+        LoadSpec::Member { mem, peer: None, role: _ } => rows!(conn, load, sql.load_member, sql.load_member_as, [mem.as_uuid()], []),
+        LoadSpec::Member { mem, peer: Some(peer), role: _ } => {
             rows!(conn, load, sql.load_member_and_peer, sql.load_member_and_peer_as, [mem.as_uuid(), peer.as_uuid()], [])
         }
         LoadSpec::Pair { org, from, to } => {
             rows!(conn, load, sql.load_pair, sql.load_pair_as, [org.as_uuid(), from.as_uuid(), to.as_uuid()], [])
         }
-        LoadSpec::Invite { org, identifiers, grants } => {
+        LoadSpec::Invite { org, identifiers, grants, roles: _ } => {
             let identifiers: Vec<&str> = identifiers.iter().map(Identifier::as_str).collect();
             let (relations, types, ids) = asked(grants);
             rows!(conn, load, sql.load_invite, sql.load_invite_as, [org.as_uuid(), &identifiers], [at, &relations, &types, &ids])
@@ -84,6 +87,28 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
         }
         LoadSpec::Tuple { id } => rows!(conn, load, sql.load_tuple, sql.load_tuple_as, [id.as_uuid()], [at]),
         LoadSpec::Expired { limit } => return expired(sql, conn, *limit, load.at).await,
+        LoadSpec::Catalog { slugs } => {
+            let slugs: Vec<&str> = slugs.iter().map(PermissionSlug::as_str).collect();
+            sql.load_catalog.query().bind(slugs).fetch_all(&mut *conn).await?
+        }
+        LoadSpec::Move { org, parent } => {
+            rows!(conn, load, sql.load_move, sql.load_move_as, [org.as_uuid(), opt(parent.as_ref()), at], [])
+        }
+        LoadSpec::Access(wants) => {
+            let Wants { org, role, other_role, new_role, group, new_group, membership, user, permissions } = &**wants;
+            let (org, role, other) = (opt(org.as_ref()), opt(role.as_ref()), opt(other_role.as_ref()));
+            let (group, mem, usr) = (opt(group.as_ref()), opt(membership.as_ref()), opt(user.as_ref()));
+            let (new_role, new_group) = (new_role.as_ref().map(RoleSlug::as_str), new_group.as_ref().map(Slug::as_str));
+            let permissions: Vec<&str> = permissions.iter().map(PermissionSlug::as_str).collect();
+            rows!(
+                conn,
+                load,
+                sql.load_access,
+                sql.load_access_as,
+                [org, role, other, new_role, group, new_group, mem, usr, &permissions, at],
+                []
+            )
+        }
         LoadSpec::Ids(ids) => {
             *seen.found = found(sql, conn, ids, at).await?;
             sql.load_nothing.query().fetch_all(&mut *conn).await?
@@ -108,6 +133,48 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
     }
     match load.spec {
         LoadSpec::Nothing | LoadSpec::Ids(_) | LoadSpec::Expired { .. } => {}
+        LoadSpec::Move { .. } => {
+            seen.org = record(first, from, codec::org)?;
+            if seen.org.is_some() {
+                let parent = record(first, from + 1, codec::org)?;
+                let homes: Vec<Uuid> = first.try_get(from + 4)?;
+                let levels: i32 = first.try_get(from + 2)?;
+                let mut moving = Moving {
+                    levels: usize::try_from(levels).unwrap_or(usize::MAX),
+                    size: list::count(first, from + 3)?,
+                    homes: homes.into_iter().map(|home| codec::id("organization", home)).collect::<Result<_, _>>()?,
+                    clashes: first.try_get(from + 5)?,
+                    ..Moving::default()
+                };
+                moving.from = record(first, from + 6, codec::structure)?;
+                moving.to = record(first, from + 7, codec::structure)?;
+                let (above, revisions): (Vec<Uuid>, Vec<i64>) = (first.try_get(from + 8)?, first.try_get(from + 9)?);
+                for (above, revision) in above.into_iter().zip(revisions) {
+                    let revision = u64::try_from(revision).map_err(|cause| unreadable("organization", above, cause))?;
+                    moving.above.push((codec::id("organization", above)?, revision));
+                }
+                moving.parent = parent;
+                seen.moving = Some(Box::new(moving));
+            }
+        }
+        LoadSpec::Catalog { .. } => {
+            seen.system_revision = list::count(first, from)?;
+            for row in &rows {
+                seen.permissions.extend(record(row, from + 1, codec::permission)?);
+            }
+        }
+        LoadSpec::SystemRoles { .. } => {
+            let line = access::line_of(&rows)?;
+            seen.system_revision = line.system_revision;
+            seen.line = Some(line);
+        }
+        LoadSpec::Access(wants) => {
+            access::loaded(&rows, first, from, wants.role.is_some(), &mut seen)?;
+            // Without an organization there is none to stand in.
+            if seen.org.is_none() && wants.org.is_none() {
+                seen.standing = None;
+            }
+        }
         LoadSpec::User { .. } => seen.user = record(first, from, codec::user)?,
         LoadSpec::Owner { .. } => {
             seen.user = record(first, from, codec::user)?;
@@ -117,6 +184,7 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
             seen.user = record(first, from, codec::user)?;
             seen.org = record(first, from + 1, codec::org)?;
             seen.slug_holder = holder(first, from + 2)?;
+            seen.structure = record(first, from + 3, codec::structure)?;
         }
         LoadSpec::Org { .. } => {
             seen.org = record(first, from, codec::org)?;
@@ -130,6 +198,7 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
             seen.current = (list::count(first, from + 2)?, ids);
             seen.pending_count = list::count(first, from + 4)?;
             seen.org_tuples = list::count(first, from + 5)?;
+            seen.member_groups = list::count(first, from + 6)?;
         }
         LoadSpec::Join { .. } => {
             seen.org = record(first, from, codec::org)?;
@@ -137,6 +206,7 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
             seen.membership = record(first, from + 2, codec::membership)?;
             seen.seats = opt_count(first, from + 3)?;
             seen.member_tuples = list::count(first, from + 4)?;
+            seen.member_groups = list::count(first, from + 5)?;
         }
         LoadSpec::Member { peer, .. } => {
             seen.membership = record(first, from, codec::membership)?;
@@ -144,10 +214,13 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
             seen.user = record(first, from + 2, codec::user)?;
             seen.other_owner = record(first, from + 3, codec::other_owner)?;
             seen.member_tuples = list::count(first, from + 4)?;
+            seen.member_groups = list::count(first, from + 5)?;
+            seen.overrides = list::count(first, from + 6)?;
             if peer.is_some() {
-                seen.peer = record(first, from + 5, codec::membership)?;
-                seen.peer_user = record(first, from + 6, codec::user)?;
-                seen.org_live = list::org_live(first, from + 7)?;
+                seen.peer = record(first, from + 7, codec::membership)?;
+                seen.peer_user = record(first, from + 8, codec::user)?;
+                seen.org_live = list::org_live(first, from + 9)?;
+                seen.peer_overrides = list::count(first, from + 10)?;
             }
         }
         LoadSpec::Pair { .. } => {
@@ -155,6 +228,7 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
             seen.membership = record(first, from + 1, codec::membership)?;
             seen.peer = record(first, from + 2, codec::membership)?;
             seen.peer_user = record(first, from + 3, codec::user)?;
+            (seen.overrides, seen.peer_overrides) = (list::count(first, from + 4)?, list::count(first, from + 5)?);
             if seen.membership.is_none() {
                 seen.standing = None;
             }
@@ -179,6 +253,7 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
                 seen.member_tuples = list::count(first, from + 5)?;
                 let held: Vec<i32> = first.try_get(from + 6)?;
                 seen.held = held.into_iter().filter_map(|place| u32::try_from(place).ok()).collect();
+                seen.member_groups = list::count(first, from + 7)?;
             }
         }
         LoadSpec::NewTuple { .. } => {
@@ -200,7 +275,14 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
             }
         }
     }
+    if let Some((org, slugs)) = load.spec.line(&seen) {
+        seen.line = Some(access::line(sql, conn, Some(org), &slugs).await?);
+    }
     Ok(Loaded { seen, backend_pid })
+}
+
+fn opt<I: Id>(id: Option<&I>) -> Option<Uuid> {
+    id.map(Id::as_uuid)
 }
 
 /// Whether the statement of a guarded caller shows a standing.
@@ -215,12 +297,16 @@ fn has_standing(spec: &LoadSpec) -> bool {
         | LoadSpec::Invite { .. }
         | LoadSpec::Invitation { .. }
         | LoadSpec::NewTuple { .. }
+        | LoadSpec::Access(_)
+        | LoadSpec::Move { .. }
         | LoadSpec::Tuple { .. } => true,
         LoadSpec::Nothing
         | LoadSpec::User { .. }
         | LoadSpec::Owner { .. }
         | LoadSpec::Accept { .. }
         | LoadSpec::Expired { .. }
+        | LoadSpec::Catalog { .. }
+        | LoadSpec::SystemRoles { .. }
         | LoadSpec::Ids(_) => false,
     }
 }
@@ -298,7 +384,7 @@ async fn found(sql: &Statements, conn: &mut PgConnection, ids: &ImportIds, at: P
     let slugs = rows.iter().map(list::slug).collect::<Result<_, _>>()?;
     let rows = sql.members_among.query().bind(uuids(&ids.users)).fetch_all(&mut *conn).await?;
     let members = rows.iter().map(|row| codec::id("membership", row.try_get(0)?)).collect::<Result<_, _>>()?;
-    let roles: Vec<&str> = Role::ALL.iter().map(|role| role.slug()).collect();
+    let roles: Vec<&str> = Role::ALL.iter().map(Role::slug).collect();
     let rows = sql.role_bound.query().bind(uuids(&ids.orgs)).bind(roles).bind(at).fetch_all(&mut *conn).await?;
     let role_bound = rows.iter().map(|row| codec::id("organization", row.try_get(0)?)).collect::<Result<_, _>>()?;
     let tuples = found_tuples(sql, conn, ids).await?;

@@ -41,7 +41,7 @@ impl Schema {
 /// The slug of the role in `m.role_id`.
 fn slug_of_role() -> String {
     let case = |role: Role| format!("WHEN '{}' THEN '{}'", role.id().as_uuid(), role.slug());
-    format!("CASE m.role_id {} END", Role::ALL.map(case).join(" "))
+    format!("CASE m.role_id {} ELSE m.role_slug END", Role::ALL.map(case).join(" "))
 }
 
 /// A rendered statement.
@@ -101,10 +101,10 @@ macro_rules! statements {
 /// The columns of each table, in the order in which [`crate::codec`] reads them; `@` is the table's alias.
 const USER: &str = "@.id, @.status, @.display_name, @.revision, @.created_at, @.updated_at";
 const ORG: &str = "@.id, @.parent_id, @.ancestors, @.status, @.name, @.slug, @.cascade_permissions, @.inherit_permissions, \
-    @.seat_limit, @.external_id, @.metadata, @.revision, @.created_at, @.updated_at";
-const MEM: &str = "@.id, @.usr_id, @.org_id, @.role_id, @.status, @.replaces, @.invited_by, @.removed_by, @.expires_at, \
+    @.seat_limit, @.external_id, @.metadata, @.revision, @.created_at, @.updated_at, @.structure_revision";
+const MEM: &str = "@.id, @.usr_id, @.org_id, @.role_id, @.role_slug, @.status, @.replaces, @.invited_by, @.removed_by, @.expires_at, \
     @.metadata, @.created_at, @.updated_at";
-const INV: &str = "@.id, @.org_id, @.identifier, @.role_id, @.status, @.pre_tuples, @.invited_by, @.invited_user_id, @.created_at, \
+const INV: &str = "@.id, @.org_id, @.identifier, @.role_id, @.role_slug, @.status, @.pre_tuples, @.invited_by, @.invited_user_id, @.created_at, \
     @.expires_at, @.terminal_at, @.terminal_by, @.judged";
 const TUP: &str = "@.id, @.subject_type, @.subject_id, @.relation, @.object_type, @.object_id, @.org_id, @.created_at, @.created_by, \
     @.expires_at";
@@ -228,6 +228,16 @@ fn seats(org: &str, at: &str) -> String {
     )
 }
 
+/// In how many groups of an organization a user is.
+fn member_groups(org: &str, usr: &str) -> String {
+    format!("(SELECT count(*) FROM {{s}}group_member gm WHERE gm.org_id = {org} AND gm.usr_id = {usr})")
+}
+
+/// How many overrides a membership has.
+fn overrides(mem: &str) -> String {
+    format!("(SELECT count(*) FROM {{s}}permission_grant pg WHERE pg.holder_type = 'mem' AND pg.holder_id = {mem})")
+}
+
 /// How many stored tuples a user has in an organization's scope.
 fn member_tuples(org: &str, usr: &str) -> String {
     format!("(SELECT count(*) FROM {{s}}tuple t WHERE t.org_id = {org} AND t.subject_type = 'usr' AND t.subject_id = {usr})")
@@ -235,27 +245,40 @@ fn member_tuples(org: &str, usr: &str) -> String {
 
 fn load_member(peer: bool) -> String {
     let peer_columns = format!(
-        ", {}, {}, {}",
+        ", {}, {}, {}, {}",
         one("membership", "p", MEM, "p.org_id = m.org_id AND p.usr_id = $2 AND p.status <> 'revoked'"),
         one("user_account", "v", USER, "v.id = $2"),
         statuses("m.org_id"),
+        overrides("(SELECT p.id FROM {s}membership p WHERE p.org_id = m.org_id AND p.usr_id = $2 AND p.status <> 'revoked')"),
     );
     format!(
-        "SELECT pg_backend_pid(){{actor}}, ROW({}), {}, {}, {}, {}{} FROM {{s}}membership m WHERE m.id = $1",
+        "SELECT pg_backend_pid(){{actor}}, ROW({}), {}, {}, {}, {}, {}, {}{} FROM {{s}}membership m WHERE m.id = $1",
         columns(MEM, "m"),
         one("organization", "o", ORG, "o.id = m.org_id"),
         one("user_account", "u", USER, "u.id = m.usr_id"),
         other_owner("m.org_id", "m.usr_id"),
         member_tuples("m.org_id", "m.usr_id"),
+        member_groups("m.org_id", "m.usr_id"),
+        overrides("m.id"),
         if peer { peer_columns } else { String::new() },
+    )
+}
+
+/// The root of the tree of the organization `{org}`, and the revision of its structure.
+fn structure(org: &str) -> String {
+    format!(
+        "(SELECT ROW(r.id, r.structure_revision) FROM {{s}}organization r WHERE r.id = (SELECT coalesce(p.ancestors[1], p.id) \
+         FROM {{s}}organization p WHERE p.id = {org}))"
     )
 }
 
 fn load_new_org() -> String {
     format!(
-        "SELECT pg_backend_pid(){{actor}}, {}, {}, (SELECT s.org_id FROM {{s}}organization_slug s WHERE s.slug = $3)",
+        "SELECT pg_backend_pid(){{actor}}, {}, {}, (SELECT s.org_id FROM {{s}}organization_slug s WHERE s.slug = $3), \
+         {}",
         one("user_account", "u", USER, "u.id = $1"),
         one("organization", "o", ORG, "o.id = $2"),
+        structure("$2"),
     )
 }
 
@@ -273,29 +296,32 @@ fn load_org_end() -> String {
          ARRAY(SELECT m.id FROM {{s}}membership m WHERE m.org_id = $1 AND m.status <> 'revoked' ORDER BY m.id LIMIT $2), \
          (SELECT count(*) FROM {{s}}invitation v WHERE v.org_id = $1 AND v.status = 'pending' AND v.expires_at > $3), \
          (SELECT count(*) FROM {{s}}tuple t WHERE t.org_id = $1) + (SELECT count(*) FROM {{s}}tuple t WHERE t.object_type = 'org' \
-         AND t.object_id = $1 AND t.org_id IS DISTINCT FROM $1)",
+         AND t.object_id = $1 AND t.org_id IS DISTINCT FROM $1), (SELECT count(*) FROM {{s}}group_member gm WHERE gm.org_id = $1)",
         one("organization", "o", ORG, "o.id = $1"),
     )
 }
 
 fn load_join() -> String {
     format!(
-        "SELECT pg_backend_pid(){{actor}}, {}, {}, {}, {}, {}",
+        "SELECT pg_backend_pid(){{actor}}, {}, {}, {}, {}, {}, {}",
         one("organization", "o", ORG, "o.id = $1"),
         one("user_account", "u", USER, "u.id = $2"),
         one("membership", "m", MEM, "m.org_id = $1 AND m.usr_id = $2 AND m.status <> 'revoked'"),
         seats("$1", "$3"),
         member_tuples("$1", "$2"),
+        member_groups("$1", "$2"),
     )
 }
 
 fn load_pair() -> String {
     format!(
-        "SELECT pg_backend_pid(){{actor}}, {}, {}, {}, {}",
+        "SELECT pg_backend_pid(){{actor}}, {}, {}, {}, {}, {}, {}",
         one("organization", "o", ORG, "o.id = $1"),
         one("membership", "m", MEM, "m.id = $2"),
         one("membership", "p", MEM, "p.id = $3"),
         one("user_account", "u", USER, "u.id = (SELECT p.usr_id FROM {s}membership p WHERE p.id = $3)"),
+        overrides("$2"),
+        overrides("$3"),
     )
 }
 
@@ -323,7 +349,7 @@ fn load_accept() -> String {
     format!(
         "SELECT pg_backend_pid(){}, ROW({}), {}, {}, {}, {}, {}, ARRAY(SELECT (x.n - 1)::integer FROM {PROMISES} \
          WHERE EXISTS (SELECT FROM {{s}}tuple t WHERE t.object_type = x.object_type AND t.object_id = x.object_id AND t.relation = x.relation \
-         AND t.subject_type = 'usr' AND t.subject_id = $3 AND t.org_id IS NULL AND {}) ORDER BY x.n) FROM {{s}}invitation v WHERE v.id = $1",
+         AND t.subject_type = 'usr' AND t.subject_id = $3 AND t.org_id IS NULL AND {}) ORDER BY x.n), {} FROM {{s}}invitation v WHERE v.id = $1",
         standpoints("v.invited_by", "v.org_id", PROMISES, "$2", "v.judged"),
         columns(INV, "v"),
         one("organization", "o", ORG, "o.id = v.org_id"),
@@ -332,6 +358,7 @@ fn load_accept() -> String {
         one("membership", "m", MEM, "m.org_id = v.org_id AND m.usr_id = $3 AND m.status <> 'revoked'"),
         member_tuples("v.org_id", "$3"),
         not_expired("t", "$2"),
+        member_groups("v.org_id", "$3"),
     )
 }
 
@@ -349,6 +376,172 @@ fn load_new_tuple() -> String {
         one("organization", "o", ORG, "o.id = $6"),
         one("organization", "b", ORG, "b.id = $7"),
         one("membership", "m", MEM, "m.org_id = $6 AND m.usr_id = $8 AND m.status <> 'revoked'"),
+    )
+}
+
+/// What a command about roles, groups or overrides sees: `$1` organization, `$2` role, `$3` another role, `$4` the slug of a new role,
+/// `$5` group, `$6` the slug of a new group, `$7` membership, `$8` user, `$9` permissions, `$10` moment. One row for each permission, and
+/// one without where there is none.
+fn load_access() -> String {
+    let holder = "CASE WHEN $2::uuid IS NOT NULL THEN 'rol' WHEN $7::uuid IS NOT NULL THEN 'mem' ELSE 'org' END";
+    format!(
+        "SELECT pg_backend_pid(){{actor}}, {}, {}, {}, {}, {}, {}, \
+         (SELECT count(*) FROM {{s}}membership m WHERE m.role_id = $2 AND m.role_slug IS NOT NULL AND m.status <> 'revoked'), \
+         (SELECT count(*) FROM {{s}}invitation v WHERE v.role_id = $2 AND v.role_slug IS NOT NULL AND v.status = 'pending' AND v.expires_at > $10), \
+         (SELECT count(*) FROM {{s}}group_role r WHERE r.role_id = $2 AND (r.expires_at IS NULL OR r.expires_at > $10)), \
+         (SELECT count(*) FROM {{s}}group_role r WHERE r.role_id = $2 AND r.expires_at <= $10), \
+         (SELECT count(*) FROM {{s}}permission_grant p WHERE p.holder_type = 'rol' AND p.holder_id = $2), \
+         EXISTS (SELECT FROM {{s}}role r WHERE coalesce(r.org_id, '00000000-0000-0000-0000-000000000000') \
+         = coalesce($1::uuid, '00000000-0000-0000-0000-000000000000') AND r.slug = $4) \
+         OR EXISTS (SELECT FROM {{s}}user_group g WHERE g.org_id = $1 AND g.slug = $6), \
+         EXISTS (SELECT FROM {{s}}tuple t JOIN {{s}}organization o ON o.id = t.object_id WHERE t.object_type = 'org' AND t.relation = $4 \
+         AND (t.expires_at IS NULL OR t.expires_at > $10) AND ($1::uuid IS NULL OR o.id = $1 OR $1 = ANY (o.ancestors))), \
+         (SELECT count(*) FROM {{s}}group_member r WHERE r.group_id = $5), (SELECT count(*) FROM {{s}}group_role r WHERE r.group_id = $5), \
+         {}, {}, (SELECT s.revision FROM {{s}}system s WHERE s.one = 1), \
+         CASE WHEN c.slug IS NOT NULL THEN ROW({}) END, CASE WHEN h.permission IS NOT NULL THEN ROW({}) END, {} \
+         FROM (SELECT) one LEFT JOIN (SELECT DISTINCT x.slug FROM unnest((SELECT $9::text[])) x (slug)) a ON true \
+         LEFT JOIN {{s}}permission c ON c.slug = a.slug COLLATE \"C\" \
+         LEFT JOIN {{s}}permission_grant h ON h.holder_type = {holder} AND h.holder_id = coalesce($2, $7, $1) AND h.permission = a.slug COLLATE \"C\" \
+         ORDER BY a.slug COLLATE \"C\"",
+        one("role", "ra", ROLE, "ra.id = $2"),
+        one("role", "rb", ROLE, "rb.id = $3"),
+        one("user_group", "g", GROUP, "g.id = $5"),
+        one("membership", "m", MEM, "m.id = $7"),
+        one("organization", "o", ORG, &format!("o.id = {PLACE}")),
+        one("membership", "p", MEM, &format!("p.org_id = {PLACE} AND p.usr_id = $8 AND p.status <> 'revoked'")),
+        one("group_member", "gm", GROUP_MEMBER, "gm.group_id = $5 AND gm.usr_id = $8"),
+        group_role("gr.group_id = $5 AND gr.role_id = $2"),
+        columns(PERMISSION, "c"),
+        columns(GRANT, "h"),
+        structure(PLACE),
+    )
+}
+
+/// What moving an organization relies on, but the lines: how deep and how much it is, the organizations above it of which a role is held
+/// within, and whether a stored relation within is the slug of a role above it from now on.
+fn load_move() -> String {
+    let within =
+        |org: &str| format!("({org} = $1 OR EXISTS (SELECT FROM {{s}}organization w WHERE w.id = {org} AND $1 = ANY (w.ancestors)))");
+    let line = |org: &str| format!("(SELECT x.ancestors || x.id FROM {{s}}organization x WHERE x.id = {org})::uuid[]");
+    let extent = |what: &str| {
+        format!(
+            "(WITH RECURSIVE below (id, level) AS (SELECT $1::uuid, 0 UNION ALL SELECT o.id, b.level + 1 FROM below b \
+             CROSS JOIN LATERAL (SELECT c.id FROM {{s}}organization c WHERE c.parent_id = b.id OFFSET 0) o) SELECT {what} FROM below)"
+        )
+    };
+    format!(
+        "SELECT pg_backend_pid(){{actor}}, {}, {}, {}, {}, \
+         ARRAY(SELECT DISTINCT r.org_id FROM {{s}}role r WHERE r.org_id = ANY ({}) AND r.org_id <> $1 AND (\
+         EXISTS (SELECT FROM {{s}}membership m WHERE m.role_id = r.id AND m.role_slug IS NOT NULL AND m.status <> 'revoked' AND {}) \
+         OR EXISTS (SELECT FROM {{s}}invitation v WHERE v.role_id = r.id AND v.role_slug IS NOT NULL AND v.status = 'pending' \
+         AND v.expires_at > $3 AND {}) \
+         OR EXISTS (SELECT FROM {{s}}group_role t JOIN {{s}}user_group g ON g.id = t.group_id WHERE t.role_id = r.id \
+         AND (t.expires_at IS NULL OR t.expires_at > $3) AND {})) ORDER BY r.org_id), \
+         EXISTS (SELECT FROM {{s}}role r JOIN {{s}}tuple t ON t.relation = r.slug AND t.object_type = 'org' \
+         WHERE r.org_id = ANY ({}) AND (t.expires_at IS NULL OR t.expires_at > $3) AND {}), {}, {}, \
+         ARRAY(SELECT a.id FROM {{s}}organization a WHERE a.id = ANY ({}) ORDER BY cardinality(a.ancestors)), \
+         ARRAY(SELECT a.revision FROM {{s}}organization a WHERE a.id = ANY ({}) ORDER BY cardinality(a.ancestors))",
+        one("organization", "o", ORG, "o.id = $1"),
+        one("organization", "p", ORG, "p.id = $2"),
+        extent("max(level)"),
+        extent("count(*)"),
+        line("$1"),
+        within("m.org_id"),
+        within("v.org_id"),
+        within("g.org_id"),
+        line("$2"),
+        within("t.object_id"),
+        structure("$1"),
+        structure("$2"),
+        line("$2"),
+        line("$2"),
+    )
+}
+
+/// The organization that such a command is about.
+const PLACE: &str = "coalesce($1::uuid, (SELECT x.org_id FROM {s}user_group x WHERE x.id = $5), \
+    (SELECT x.org_id FROM {s}membership x WHERE x.id = $7), (SELECT x.org_id FROM {s}role x WHERE x.id = $2))";
+
+/// A role of a group, as one value.
+fn group_role(filter: &str) -> String {
+    format!("(SELECT ROW({GROUP_ROLE}) FROM {{s}}group_role gr JOIN {{s}}user_group gg ON gg.id = gr.group_id WHERE {filter})")
+}
+
+const PERMISSION: &str = "@.slug, @.name, @.description, @.category, @.created_at, @.updated_at";
+const ROLE: &str = "@.id, @.org_id, @.slug, @.name, @.description, @.inherits_to_descendants, @.created_at, @.updated_at";
+const GRANT: &str = "@.holder_id, @.holder_type, @.permission, @.effect, @.granted_by, @.created_at, @.expires_at";
+const GROUP: &str = "@.id, @.org_id, @.slug, @.name, @.created_at, @.updated_at";
+const GROUP_MEMBER: &str = "@.group_id, @.org_id, @.usr_id, @.granted_by, @.created_at, @.expires_at";
+const GROUP_ROLE: &str = "gr.group_id, gg.org_id, gr.role_id, gr.role_slug, gr.granted_by, gr.created_at, gr.expires_at";
+
+/// A role `r` with what it grants at a moment.
+fn role_with_grants(at: &str) -> String {
+    format!(
+        "{}, ARRAY(SELECT pg.permission FROM {{s}}permission_grant pg WHERE pg.holder_type = 'rol' AND pg.holder_id = r.id \
+         AND (pg.expires_at IS NULL OR pg.expires_at > {at}) ORDER BY pg.permission)",
+        columns(ROLE, "r"),
+    )
+}
+
+/// What resolutions rest on, whatever the depth of the trees and the number of groups: `$1` users, `$2` organizations, of each ask, `$3`
+/// permissions where only some are wanted, then how many levels below where that is asked. The ancestors are read from their array;
+/// nothing is followed from parent to parent. The columns are those of `codec::fact`.
+fn facts(some: bool, below: bool, grantors: bool) -> String {
+    let lower = if below {
+        " UNION SELECT k.usr, m.org_id FROM given k JOIN {s}membership m ON m.usr_id = k.usr AND m.status <> 'revoked' \
+         JOIN {s}organization o ON o.id = m.org_id WHERE k.org = ANY (o.ancestors) \
+         AND cardinality(o.ancestors) - array_position(o.ancestors, k.org) < {levels}"
+            .replace("{levels}", if some { "$4" } else { "$3" })
+    } else {
+        String::new()
+    };
+    let (wanted, known) = if some {
+        (
+            " AND g.permission = ANY ((SELECT $3::text[])::text[] COLLATE \"C\")",
+            " UNION ALL SELECT 8, NULL, NULL, NULL, NULL, p.slug, NULL, NULL, NULL, NULL, NULL, NULL FROM {s}permission p \
+             WHERE p.slug = ANY ((SELECT $3::text[])::text[] COLLATE \"C\")",
+        )
+    } else {
+        ("", "")
+    };
+    let also = if grantors {
+        ", grantor AS MATERIALIZED (SELECT r.id FROM {s}permission_grant g JOIN {s}role r ON r.id = g.holder_id WHERE g.holder_type = 'rol' \
+         AND g.permission = ANY ((SELECT $3::text[])::text[] COLLATE \"C\") \
+         AND (r.org_id IS NULL OR r.org_id IN (SELECT c.id FROM chain c)))"
+    } else {
+        ""
+    };
+    let and = if grantors { " UNION SELECT x.id FROM grantor x" } else { "" };
+    format!(
+        "WITH given AS MATERIALIZED (SELECT DISTINCT x.usr, x.org FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[])) x (usr, org)), \
+         ask AS MATERIALIZED (SELECT k.usr, k.org FROM given k{lower}), \
+         chain AS MATERIALIZED (SELECT k.usr, p.id FROM ask k \
+         CROSS JOIN LATERAL (SELECT * FROM {{s}}organization x WHERE x.id = k.org OFFSET 0) t \
+         CROSS JOIN LATERAL unnest(t.ancestors || t.id) p (id) GROUP BY k.usr, p.id), \
+         held AS MATERIALIZED (SELECT c.usr, m.org_id, m.id, m.role_id, m.role_slug, m.status, m.expires_at FROM chain c \
+         CROSS JOIN LATERAL (SELECT * FROM {{s}}membership x WHERE x.org_id = c.id AND x.usr_id = c.usr AND x.status <> 'revoked' OFFSET 0) m), \
+         team AS MATERIALIZED (SELECT k.usr, k.org, g.group_id, g.expires_at FROM ask k \
+         CROSS JOIN LATERAL (SELECT * FROM {{s}}group_member x WHERE x.org_id = k.org AND x.usr_id = k.usr OFFSET 0) g), \
+         team_role AS MATERIALIZED (SELECT r.group_id, r.role_id, r.expires_at FROM (SELECT DISTINCT t.group_id FROM team t) t \
+         CROSS JOIN LATERAL (SELECT * FROM {{s}}group_role x WHERE x.group_id = t.group_id OFFSET 0) r){also}, \
+         part AS MATERIALIZED (SELECT h.role_id AS id FROM held h UNION SELECT r.role_id FROM team_role r{and}), \
+         holder AS MATERIALIZED (SELECT 'rol' COLLATE \"C\" AS kind, p.id FROM part p UNION SELECT 'org', c.id FROM chain c \
+         UNION SELECT 'mem', h.id FROM held h) \
+         SELECT 0, NULL::uuid, NULL::uuid, NULL::uuid, NULL::uuid, NULL::text, NULL::text, NULL::text, s.revision, NULL::bigint, \
+         NULL::uuid[], NULL::timestamptz FROM {{s}}system s WHERE s.one = 1 \
+         UNION ALL SELECT 1, u.id, NULL, NULL, NULL, u.status, NULL, NULL, u.revision, NULL, NULL, NULL FROM (SELECT DISTINCT k.usr FROM given k) k \
+         CROSS JOIN LATERAL (SELECT * FROM {{s}}user_account x WHERE x.id = k.usr OFFSET 0) u \
+         UNION ALL SELECT 2, NULL, o.id, NULL, NULL, o.status, NULL, NULL, o.revision, \
+         2 * o.cascade_permissions::integer + o.inherit_permissions::integer, o.ancestors, NULL FROM (SELECT DISTINCT c.id FROM chain c) c \
+         CROSS JOIN LATERAL (SELECT * FROM {{s}}organization x WHERE x.id = c.id OFFSET 0) o \
+         UNION ALL SELECT 3, h.usr, h.org_id, h.id, h.role_id, h.status, h.role_slug, NULL, NULL, NULL, NULL, h.expires_at FROM held h \
+         UNION ALL SELECT 4, NULL, r.id, r.org_id, NULL, r.slug, NULL, NULL, r.inherits_to_descendants::integer, NULL, NULL, NULL \
+         FROM part p CROSS JOIN LATERAL (SELECT * FROM {{s}}role x WHERE x.id = p.id OFFSET 0) r \
+         UNION ALL SELECT 5, t.usr, t.group_id, t.org, NULL, NULL, NULL, NULL, NULL, NULL, NULL, t.expires_at FROM team t \
+         UNION ALL SELECT 6, NULL, r.group_id, r.role_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.expires_at FROM team_role r \
+         UNION ALL SELECT 7, NULL, g.holder_id, NULL, NULL, g.permission, g.holder_type, g.effect, NULL, NULL, NULL, g.expires_at \
+         FROM holder h CROSS JOIN LATERAL (SELECT * FROM {{s}}permission_grant g WHERE g.holder_type = h.kind AND g.holder_id = h.id{wanted} \
+         OFFSET 0) g{known}"
     )
 }
 
@@ -432,9 +625,10 @@ const EVENT: &str = "@.id, @.org_id, @.revision, @.type, @.actor_type, @.actor_i
 statements! {
     /// `$1` presence of organizations, `$2` of users, `$3` guards, `$4` moment, `$5` changes, `$6` events, `$7` the server process that the
     /// load came from: a pooler may hand the write to another one, and then a lost connection could not be looked into.
-    apply = "SELECT CASE WHEN pg_backend_pid() = $7 THEN {s}apply_v3($1, $2, $3::jsonb, $4, $5::jsonb, $6::jsonb) ELSE 'moved' END";
-    /// `$1` presence of organizations, `$2` of users, `$3` objects, `$4` users, `$5` organizations.
-    lock = "SELECT {s}lock_v3($1, $2, $3, $4, $5)";
+    apply = "SELECT CASE WHEN pg_backend_pid() = $7 THEN {s}apply_v4($1, $2, $3::jsonb, $4, $5::jsonb, $6::jsonb) ELSE 'moved' END";
+    /// `$1` presence of organizations, `$2` of users, `$3` trees, `$4` objects, `$5` what belongs to no organization, `$6` users,
+    /// `$7` organizations.
+    lock = "SELECT {s}lock_v4($1, $2, $3, $4, $5, $6, $7)";
     /// `$1` the server process that had the write in hand. Whether this is a server that would know, and whether it still lives.
     backend_lives = "SELECT NOT pg_is_in_recovery(), EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)";
 
@@ -494,6 +688,88 @@ statements! {
         "$3",
         "true",
     ));
+    /// `$1` organization, `$2` its parent from now on, `$3` moment.
+    load_move = plain(&load_move());
+    load_move_as = guarded(&load_move(), "$1", "$4");
+    load_access = plain(&load_access());
+    /// `$11` user.
+    load_access_as = guarded(&load_access(), PLACE, "$11");
+    /// `$1` slugs.
+    load_catalog = format!(
+        "SELECT pg_backend_pid(), (SELECT s.revision FROM {{s}}system s WHERE s.one = 1), CASE WHEN c.slug IS NOT NULL THEN ROW({}) END \
+         FROM (SELECT) one LEFT JOIN {{s}}permission c ON c.slug = ANY ((SELECT $1::text[])::text[] COLLATE \"C\") ORDER BY c.slug",
+        columns(PERMISSION, "c"),
+    );
+    /// `$1` organization or null, `$2` slugs: each organization with its revisions, then the revision of what belongs to none; each with
+    /// each of its roles with one of the slugs.
+    line = format!(
+        "SELECT pg_backend_pid(), o.id, o.revision, o.structure_revision, CASE WHEN r.id IS NOT NULL THEN ROW({}) END, cardinality(o.ancestors) AS depth \
+         FROM {{s}}organization o LEFT JOIN {{s}}role r ON r.org_id = o.id AND r.slug = ANY ((SELECT $2::text[])::text[] COLLATE \"C\") \
+         WHERE o.id = $1 OR o.id = ANY ((SELECT x.ancestors FROM {{s}}organization x WHERE x.id = $1)::uuid[]) \
+         UNION ALL SELECT pg_backend_pid(), NULL, s.revision, NULL, CASE WHEN r.id IS NOT NULL THEN ROW({}) END, 100 FROM {{s}}system s \
+         LEFT JOIN {{s}}role r ON r.org_id IS NULL AND r.slug = ANY ((SELECT $2::text[])::text[] COLLATE \"C\") WHERE s.one = 1 \
+         ORDER BY depth",
+        columns(ROLE, "r"),
+        columns(ROLE, "r"),
+    );
+    facts_all = facts(false, false, false);
+    facts_some = facts(true, false, false);
+    facts_all_below = facts(false, true, false);
+    facts_some_below = facts(true, true, false);
+    facts_why = facts(true, false, true);
+    facts_why_below = facts(true, true, true);
+    /// `$1` limit, `$2` behind.
+    permissions = format!("SELECT {} FROM {{s}}permission p WHERE p.slug > $2 COLLATE \"C\" ORDER BY p.slug LIMIT $1", columns(PERMISSION, "p"));
+    /// `$1` role, `$2` moment.
+    role_by_id = format!("SELECT {} FROM {{s}}role r WHERE r.id = $1", role_with_grants("$2"));
+    /// `$1` organization or null, `$2` limit, `$3` behind, `$4` moment.
+    roles_known = format!(
+        "SELECT $1::uuid IS NULL OR EXISTS (SELECT FROM {{s}}organization WHERE id = $1), {} FROM (SELECT) one \
+         LEFT JOIN LATERAL (SELECT * FROM {{s}}role t WHERE t.id > $3 AND (t.org_id IS NULL OR t.org_id = $1 \
+         OR t.org_id = ANY ((SELECT x.ancestors FROM {{s}}organization x WHERE x.id = $1)::uuid[])) ORDER BY t.id LIMIT $2) r ON true ORDER BY r.id",
+        role_with_grants("$4"),
+    );
+    group_by_id = format!("SELECT {} FROM {{s}}user_group g WHERE g.id = $1", columns(GROUP, "g"));
+    /// `$1` organization, `$2` limit, `$3` behind.
+    groups = of_org("user_group", "g", GROUP, "t.org_id = $1 AND t.id > $3");
+    /// `$1` group, `$2` limit, `$3` behind.
+    group_members = format!(
+        "SELECT {}, {} FROM {{s}}user_group g LEFT JOIN LATERAL (SELECT * FROM {{s}}group_member t WHERE t.group_id = $1 AND t.usr_id > $3 \
+         ORDER BY t.usr_id LIMIT $2) r ON true WHERE g.id = $1 ORDER BY r.usr_id",
+        "g.org_id",
+        columns(GROUP_MEMBER, "r"),
+    );
+    /// The same.
+    group_roles = "SELECT g.org_id, gr.group_id, g.org_id, gr.role_id, gr.role_slug, gr.granted_by, gr.created_at, gr.expires_at \
+        FROM {s}user_group g LEFT JOIN LATERAL (SELECT * FROM {s}group_role t WHERE t.group_id = $1 AND t.role_id > $3 \
+        ORDER BY t.role_id LIMIT $2) gr ON true WHERE g.id = $1 ORDER BY gr.role_id";
+    /// `$1` and `$2` holder, `$3` limit, `$4` behind: first whether the holder is there, and its organization.
+    grants = format!(
+        "SELECT w.there, w.org_id, {} FROM (SELECT CASE $1 WHEN 'rol' THEN EXISTS (SELECT FROM {{s}}role x WHERE x.id = $2) \
+         WHEN 'org' THEN EXISTS (SELECT FROM {{s}}organization x WHERE x.id = $2) ELSE EXISTS (SELECT FROM {{s}}membership x WHERE x.id = $2) END AS there, \
+         CASE $1 WHEN 'rol' THEN (SELECT x.org_id FROM {{s}}role x WHERE x.id = $2) WHEN 'org' THEN $2::uuid \
+         ELSE (SELECT x.org_id FROM {{s}}membership x WHERE x.id = $2) END AS org_id) w \
+         LEFT JOIN LATERAL (SELECT * FROM {{s}}permission_grant t WHERE t.holder_type = $1 COLLATE \"C\" AND t.holder_id = $2 \
+         AND t.permission > $4 COLLATE \"C\" ORDER BY t.permission LIMIT $3) g ON true ORDER BY g.permission",
+        columns(GRANT, "g"),
+    );
+    /// `$1` organization, `$2` limit, `$3` behind, `$4` how many levels below.
+    users_about = "WITH RECURSIVE below (id, level) AS (SELECT $1::uuid, 0 UNION ALL SELECT o.id, b.level + 1 FROM below b \
+        CROSS JOIN LATERAL (SELECT c.id FROM {s}organization c WHERE c.parent_id = b.id OFFSET 0) o WHERE b.level < $4), \
+        place AS MATERIALIZED (SELECT b.id FROM below b UNION SELECT unnest(o.ancestors) FROM {s}organization o WHERE o.id = $1) \
+        SELECT EXISTS (SELECT FROM {s}organization WHERE id = $1), u.usr_id FROM (SELECT) one LEFT JOIN (SELECT DISTINCT m.usr_id FROM place p \
+        JOIN LATERAL (SELECT m.usr_id FROM {s}membership m WHERE m.org_id = p.id AND m.usr_id > $3 AND m.status <> 'revoked' \
+        ORDER BY m.usr_id LIMIT $2) m ON true ORDER BY m.usr_id LIMIT $2) u ON true ORDER BY u.usr_id";
+    /// `$1` user, `$2` limit, `$3` behind, `$4` how many levels above.
+    orgs_about = "WITH RECURSIVE held AS MATERIALIZED (SELECT m.org_id, coalesce(r.inherits_to_descendants, false) AS reaches, o.ancestors \
+        FROM {s}membership m JOIN {s}organization o ON o.id = m.org_id LEFT JOIN {s}role r ON r.id = m.role_id \
+        WHERE m.usr_id = $1 AND m.status <> 'revoked'), \
+        below (id) AS (SELECT h.org_id FROM held h WHERE h.reaches UNION SELECT o.id FROM below b \
+        CROSS JOIN LATERAL (SELECT c.id FROM {s}organization c WHERE c.parent_id = b.id OFFSET 0) o), \
+        place (id) AS (SELECT h.org_id FROM held h UNION SELECT b.id FROM below b UNION SELECT a.id FROM held h \
+        CROSS JOIN LATERAL unnest(h.ancestors) WITH ORDINALITY a (id, n) WHERE a.n > cardinality(h.ancestors) - $4) \
+        SELECT p.id FROM place p WHERE p.id > $3 ORDER BY p.id LIMIT $2";
+
     /// `$1` moment, `$2` limit; each with its organization.
     load_expired_invitations = format!(
         "SELECT pg_backend_pid(), ROW({}), {} FROM {{s}}invitation v WHERE v.status = 'pending' AND v.expires_at <= $1 ORDER BY v.id LIMIT $2",
@@ -598,7 +874,7 @@ statements! {
     /// `$1` organization, `$2` behind, `$3` limit, `$4` moment, `$5` relation or null, `$6` the role that is called so.
     tuples_on_org = tuples(
         &format!("t.object_type = 'org' AND t.object_id = $1 AND t.id > $2 AND ($5::text IS NULL OR t.relation = $5) AND {}", counts("$4")),
-        &format!("m.org_id = $1 AND m.id > $2 AND ($5::text IS NULL OR m.role_id = $6) AND {}", live("$1", "$4")),
+        &format!("m.org_id = $1 AND m.id > $2 AND ($5::text IS NULL OR (m.role_id = $6 OR m.role_slug = $5)) AND {}", live("$1", "$4")),
         " ORDER BY @.id LIMIT $3",
         " LIMIT $3",
     );
@@ -612,7 +888,7 @@ statements! {
     check_role = format!(
         "SELECT (SELECT t.id FROM {{s}}tuple t WHERE t.object_type = 'org' AND t.object_id = $3 AND t.relation = $2 AND t.subject_type = 'usr' \
          AND t.subject_id = $1 AND {} ORDER BY t.id LIMIT 1), (SELECT m.id FROM {{s}}membership m WHERE m.org_id = $3 AND m.usr_id = $1 \
-         AND m.role_id = $4 AND {})",
+         AND (m.role_id = $4 OR m.role_slug = $2) AND {})",
         counts("$5"),
         live("$3", "$5"),
     );
@@ -622,11 +898,11 @@ statements! {
         "SELECT (SELECT t.id FROM {{s}}tuple t WHERE t.object_type = k.ot AND t.object_id = k.oid AND t.relation = k.rel \
          AND t.subject_type = k.st AND t.subject_id = k.sid AND {} ORDER BY t.id LIMIT 1), \
          (SELECT m.id FROM {{s}}membership m WHERE k.st = 'usr' AND k.ot = 'org' AND m.org_id = k.oid AND m.usr_id = k.sid \
-         AND m.role_id = k.role AND {}), \
+         AND (m.role_id = k.role OR m.role_slug = k.rel) AND {}), \
          CASE WHEN k.st IS NULL THEN ARRAY(SELECT x.subject FROM ((SELECT t.id, t.subject_type || ':' || t.subject_id AS subject \
          FROM {{s}}tuple t WHERE t.object_type = k.ot AND t.object_id = k.oid AND t.relation = k.rel AND {} ORDER BY t.id LIMIT $8) \
          UNION ALL (SELECT m.id, 'usr:' || m.usr_id FROM {{s}}membership m WHERE k.ot = 'org' AND m.org_id = k.oid \
-         AND m.role_id = k.role AND {} ORDER BY m.id LIMIT $8)) x ORDER BY x.id LIMIT $8) END \
+         AND (m.role_id = k.role OR m.role_slug = k.rel) AND {} ORDER BY m.id LIMIT $8)) x ORDER BY x.id LIMIT $8) END \
          FROM unnest((SELECT $1::text[]), (SELECT $2::uuid[]), (SELECT $3::text[]), (SELECT $4::text[]), (SELECT $5::uuid[]), \
          (SELECT $6::uuid[])) WITH ORDINALITY k (st, sid, rel, ot, oid, role, n) \
          ORDER BY k.n",
@@ -663,6 +939,15 @@ statements! {
     dump_memberships = format!("SELECT {} FROM {{s}}membership m ORDER BY m.id", columns(MEM, "m"));
     dump_invitations = format!("SELECT {} FROM {{s}}invitation v ORDER BY v.id", columns(INV, "v"));
     dump_tuples = format!("SELECT {} FROM {{s}}tuple t ORDER BY t.id", columns(TUP, "t"));
+    dump_system = "SELECT s.revision FROM {s}system s WHERE s.one = 1";
+    dump_permissions = format!("SELECT {} FROM {{s}}permission p ORDER BY p.slug", columns(PERMISSION, "p"));
+    dump_roles = format!("SELECT {} FROM {{s}}role r ORDER BY r.id", columns(ROLE, "r"));
+    dump_grants = format!("SELECT {} FROM {{s}}permission_grant g ORDER BY g.holder_type, g.holder_id, g.permission", columns(GRANT, "g"));
+    dump_groups = format!("SELECT {} FROM {{s}}user_group g ORDER BY g.id", columns(GROUP, "g"));
+    dump_group_members = format!("SELECT {} FROM {{s}}group_member g ORDER BY g.group_id, g.usr_id", columns(GROUP_MEMBER, "g"));
+    dump_group_roles = format!(
+        "SELECT {GROUP_ROLE} FROM {{s}}group_role gr JOIN {{s}}user_group gg ON gg.id = gr.group_id ORDER BY gr.group_id, gr.role_id"
+    );
     dump_events = format!(
         "SELECT {} FROM {{s}}event e UNION ALL \
          SELECT e.id, NULL, NULL, e.type, e.actor_type, e.actor_id, e.at, e.subject_ids, e.data, e.request_id, e.reason FROM {{s}}store_event e ORDER BY id",

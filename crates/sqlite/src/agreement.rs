@@ -1,10 +1,10 @@
 //! Rows at random: what is written, loaded and read over them is what core's state says.
 
 use tenantry_core::{
-    Answer, Change, EntityRef, EventQuery, Expiry, Grant, Guard, Identifier, ImportIds, Inquiry, Invitation, InvitationFilter,
+    Answer, Change, CustomRole, EntityRef, EventQuery, Expiry, Grant, Guard, Identifier, ImportIds, Inquiry, Invitation, InvitationFilter,
     InvitationQuery, InvitationStatus, Load, LoadSpec, Membership, MembershipFilter, MembershipQuery, MembershipStatus, Metadata, OrgId,
-    OrgQuery, OrgStatus, Organization, Plan, Question, Refusal, Relation, Role, Slug, State, Timestamp, Tuple, TupleKey, TupleQuery, User,
-    UserId, UserStatus, WhichTuples, Window,
+    OrgQuery, OrgStatus, Organization, Plan, Question, Refusal, Relation, Role, RoleSlug, Slug, State, Timestamp, Tuple, TupleKey,
+    TupleQuery, User, UserId, UserStatus, WhichTuples, Window,
 };
 use uuid::Uuid;
 
@@ -17,25 +17,25 @@ use crate::statements::PREFIX;
 use crate::{list, tuples};
 
 /// How many there are of each. Tuples and memberships share their numbers, so that their ids meet.
-const FEW: u32 = 5;
-const MANY: u32 = 24;
+pub(crate) const FEW: u32 = 5;
+pub(crate) const MANY: u32 = 24;
 
 /// A small generator: the same numbers for the same seed.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, bound: u32) -> u32 {
+    pub(crate) fn below(&mut self, bound: u32) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         u32::try_from(self.0 % u64::from(bound)).unwrap()
     }
 
-    fn one(&mut self, most: u32) -> u32 {
+    pub(crate) fn one(&mut self, most: u32) -> u32 {
         1 + self.below(most)
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         self.among(from).unwrap()
     }
 
@@ -43,11 +43,11 @@ impl Dice {
         if from.is_empty() { None } else { Some(from[usize::try_from(self.below(u32::try_from(from.len()).unwrap())).unwrap()].clone()) }
     }
 
-    fn some<T>(&mut self, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
+    pub(crate) fn some<T>(&mut self, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
         (self.below(2) == 0).then(|| value(self))
     }
 
-    fn at(&mut self) -> Timestamp {
+    pub(crate) fn at(&mut self) -> Timestamp {
         moment(self.below(FEW))
     }
 
@@ -61,7 +61,19 @@ impl Dice {
     }
 
     fn relation(&mut self) -> &'static str {
-        self.pick(&["owner", "member", "reader", "parent"])
+        self.pick(&["owner", "member", "reader", "parent", "chief"])
+    }
+
+    /// That of a role of the application's own.
+    pub(crate) fn slug_of_role(&mut self) -> &'static str {
+        self.pick(&["chief", "clerk"])
+    }
+
+    /// A built-in one, or one of the application's own, whether there is such a row or not. A role has one slug for ever.
+    pub(crate) fn role(&mut self) -> Role {
+        let n = self.one(FEW);
+        let slug = RoleSlug::parse(if n.is_multiple_of(2) { "chief" } else { "clerk" }).unwrap();
+        if self.below(3) > 0 { self.pick(&Role::ALL) } else { Role::Custom(CustomRole { id: id(n), slug }) }
     }
 
     fn key(&mut self) -> TupleKey {
@@ -91,7 +103,7 @@ impl Dice {
 }
 
 /// Organizations in a few trees, and what any change needs to be there.
-fn orgs(dice: &mut Dice) -> Plan {
+pub(crate) fn orgs(dice: &mut Dice) -> Plan {
     let mut rows: Vec<Organization> = Vec::new();
     for n in 1..=FEW {
         let parent = dice.some(|dice| dice.below(n)).filter(|parent| *parent > 0);
@@ -104,7 +116,7 @@ fn orgs(dice: &mut Dice) -> Plan {
     Plan { changes: rows.into_iter().map(Change::InsertOrg).collect(), ..Plan::default() }
 }
 
-fn change(dice: &mut Dice, state: &State, at: Timestamp) -> Change {
+pub(crate) fn change(dice: &mut Dice, state: &State, at: Timestamp) -> Change {
     let (n, org, usr) = (dice.one(MANY), dice.one(FEW), dice.one(FEW));
     let user_status = |dice: &mut Dice| dice.pick(UserStatus::ALL);
     let stored = [MembershipStatus::Active, MembershipStatus::Active, MembershipStatus::Suspended, MembershipStatus::Revoked];
@@ -129,7 +141,7 @@ fn change(dice: &mut Dice, state: &State, at: Timestamp) -> Change {
         4 => Change::ClaimSlug { slug: dice.slug(), org_id: id(org) },
         5 => Change::ReleaseSlug { slug: dice.slug(), org_id: id(org) },
         6..=8 => {
-            let (role, status) = (dice.pick(&Role::ALL), dice.pick(&stored));
+            let (role, status) = (dice.role(), dice.pick(&stored));
             let (expires_at, metadata) = (dice.some(Dice::at), dice.metadata());
             Change::InsertMembership(Membership { role, status, expires_at, metadata, ..membership(n, org, usr) })
         }
@@ -151,12 +163,7 @@ fn change(dice: &mut Dice, state: &State, at: Timestamp) -> Change {
         11 if dice.below(6) == 0 => Change::EndMemberships { org_id: id(org), count: ends.current.0 },
         11 | 12 => {
             let inv = Invitation { status: inv_status(dice), expires_at: dice.at(), ..invitation(n, org, dice.identifier()) };
-            Change::InsertInvitation(Invitation {
-                role: dice.pick(&Role::ALL),
-                pre_tuples: dice.grants(),
-                judged: dice.below(2) == 0,
-                ..inv
-            })
+            Change::InsertInvitation(Invitation { role: dice.role(), pre_tuples: dice.grants(), judged: dice.below(2) == 0, ..inv })
         }
         13 => Change::EndInvitation {
             org_id: id(org),
@@ -172,7 +179,7 @@ fn change(dice: &mut Dice, state: &State, at: Timestamp) -> Change {
         }
         16 => Change::DeleteTuple { id: id(n) },
         17 if dice.below(3) == 0 => {
-            let spec = LoadSpec::Join { org: id(org), usr: id(usr) };
+            let spec = LoadSpec::Join { org: id(org), usr: id(usr), role: None };
             let count = state.load(Load { spec: &spec, actor: None, at }).member_tuples;
             Change::DeleteTuplesOfMember { org_id: id(org), usr_id: id(usr), count }
         }
@@ -200,7 +207,7 @@ fn guard(dice: &mut Dice) -> Guard {
     }
 }
 
-fn written(db: &Session, plan: &Plan) -> Result<(), Refusal> {
+pub(crate) fn written(db: &Session, plan: &Plan) -> Result<(), Refusal> {
     let savepoint = Savepoint::set(db).unwrap();
     match apply(db, plan) {
         Ok(()) => savepoint.keep().map_err(|error| panic!("{error}")),
@@ -238,10 +245,19 @@ fn specs(dice: &mut Dice, state: &State) -> Vec<LoadSpec> {
         LoadSpec::NewOrg { creator: usr, parent: dice.some(|_| org), slug: dice.some(Dice::slug) },
         LoadSpec::Org { org, slug: dice.some(Dice::slug) },
         LoadSpec::OrgEnd { org, ids: dice.below(4) },
-        LoadSpec::Join { org, usr },
-        LoadSpec::Member { mem: id(mem), peer: dice.some(|_| other) },
+        LoadSpec::Join { org, usr, role: RoleSlug::parse(dice.slug_of_role()) },
+        LoadSpec::Member {
+            mem: id(mem),
+            peer: dice.some(|_| other),
+            role: dice.some(|dice| RoleSlug::parse(dice.slug_of_role())).flatten(),
+        },
         LoadSpec::Pair { org, from: id(mem), to: id(dice.one(MANY)) },
-        LoadSpec::Invite { org, identifiers, grants: dice.grants() },
+        LoadSpec::Invite {
+            org,
+            identifiers,
+            grants: dice.grants(),
+            roles: vec![RoleSlug::parse("chief").unwrap(), RoleSlug::parse("clerk").unwrap()],
+        },
         LoadSpec::Invitation { inv },
         LoadSpec::Accept { inv, usr: dice.some(|_| usr) },
         LoadSpec::NewTuple { key: dice.key(), org: dice.scope().map(id) },
@@ -384,7 +400,7 @@ fn reads(db: &Session, state: &State, dice: &mut Dice, at: Timestamp) {
 #[test]
 fn everything_over_random_rows_is_as_the_state_says() {
     let (mut taken, mut refused, mut counted) = (0, 0, 0);
-    for seed in 1..=6 {
+    for seed in 1..=8 {
         let mut dice = Dice(seed * 0x9e37_79b9);
         let (db, mut state) = (Session::scratch(PREFIX), State::new());
         let first = orgs(&mut dice);

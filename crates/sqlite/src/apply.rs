@@ -3,10 +3,12 @@
 
 use rusqlite::{Params, params};
 use tenantry_core::{
-    Change, EntityRef, Event, ExternalId, Guard, Id, Invitation, Membership, Name, Organization, Plan, Progress, Reason, Refusal,
-    RequestId, Slug, Timestamp, Tuple, TupleKey, UniqueKey, User,
+    Change, Description, EntityRef, Event, ExternalId, Group, GroupMember, GroupRole, Guard, Holder, Id, Invitation, Membership, Name,
+    Organization, Permission, PermissionGrant, Plan, Progress, Reason, Refusal, RequestId, RoleDefinition, RoleUsage, Slug, Timestamp,
+    Tuple, TupleKey, UniqueKey, User,
 };
 
+use crate::access::{self, held_by, own_slug};
 use crate::codec::{bytes, integer};
 use crate::error::{Failure, unique_key};
 use crate::session::Session;
@@ -43,6 +45,22 @@ fn hold(db: &Session, guard: &Guard, at: Timestamp) -> Result<(), Failure> {
         }
         // Nothing else writes while this does, so only what was there at the load could be.
         Guard::NewOrgs => Ok(()),
+        Guard::Tree { root, revision, advance } => {
+            let same = if *advance {
+                db.run(&db.sql.advance_tree, params![bytes(root), integer(*revision)])? == 1
+            } else {
+                stored_revision(db, &db.sql.structure_revision, root)? == Some(integer(*revision))
+            };
+            expect(same, "organization", root)
+        }
+        Guard::System { revision, advance } => {
+            let same = if *advance {
+                db.run(&db.sql.advance_system, [integer(*revision)])? == 1
+            } else {
+                access::system_revision(db)? == *revision
+            };
+            expect(same, "system", &1)
+        }
         Guard::NoOrg { id } => expect(stored_revision(db, &db.sql.org_revision, id)?.is_none(), "organization", id),
         Guard::NewUsers { without_memberships } => {
             without_memberships.iter().try_for_each(|usr| expect(!db.holds(&db.sql.has_memberships, [bytes(usr)])?, "membership", usr))
@@ -67,6 +85,7 @@ fn expect(holds: bool, table: &str, id: &impl ToString) -> Result<(), Failure> {
     if holds { Ok(()) } else { Err(Failure::inconsistent(table, id.to_string())) }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each change, and each is short")]
 fn write(db: &Session, change: &Change, at: i64) -> Result<(), Failure> {
     match change {
         Change::InsertUser(user) => insert_user(db, user),
@@ -147,7 +166,141 @@ fn write(db: &Session, change: &Change, at: i64) -> Result<(), Failure> {
             let others = db.run(&db.sql.delete_tuples_on_object, params![kind, id])?;
             expect_count(in_scope + others, *count, "tuple", org_id)
         }
+        Change::PutPermissions(permissions) => permissions.iter().try_for_each(|permission| put_permission(db, permission)),
+        Change::InsertRole(role) => insert_role(db, role),
+        Change::UpdateRole { id, name, description, inherits_to_descendants } => {
+            let description = description.as_ref().map(Description::as_str);
+            let bound = params![at, bytes(id), name.as_str(), description, inherits_to_descendants];
+            expect(db.run(&db.sql.update_role, bound)? == 1, "role", id)
+        }
+        Change::DeleteRole { id, grants, lapsed } => {
+            let (kind, key) = held_by(Holder::Role(*id));
+            expect_count(db.run(&db.sql.drop_grants, params![kind, key])?, *grants, "role", id)?;
+            expect_count(db.run(&db.sql.drop_lapsed_group_roles, [key])?, *lapsed, "role", id)?;
+            expect(db.run(&db.sql.delete_role, [key])? == 1, "role", id)
+        }
+        Change::ReplaceRole { from, to, usage: RoleUsage { memberships, invitations, groups } } => {
+            let bound = params![at, bytes(from), bytes(&to.id()), own_slug(to)];
+            expect_count(db.run(&db.sql.replace_role_of_memberships, bound)?, *memberships, "role", from)?;
+            expect_count(db.run(&db.sql.replace_role_of_invitations, bound)?, *invitations, "role", from)?;
+            db.run(&db.sql.replace_role_of_groups, bound)?;
+            let dropped = db.run(&db.sql.drop_replaced_group_roles, params![at, bytes(from)])?;
+            expect_count(dropped, *groups, "role", from)
+        }
+        Change::PutGrants(rows) => rows.iter().try_for_each(|row| put_grant(db, row)),
+        Change::DropGrants { holder, permissions } => {
+            let (kind, key) = held_by(*holder);
+            permissions.iter().try_for_each(|permission| {
+                let dropped = db.run(&db.sql.drop_grant, params![kind, key, permission.as_str()])?;
+                expect(dropped == 1, "permission_grant", holder)
+            })
+        }
+        Change::CopyGrants { from, to, count } => {
+            let copied = place(db, &db.sql.copy_grants, [bytes(from), bytes(to)])?;
+            expect_count(copied, *count, "permission_grant", from)
+        }
+        Change::InsertGroup(group) => {
+            let Group { id, org_id, slug, name, created_at, updated_at } = group;
+            let times = (created_at.as_micros(), updated_at.as_micros());
+            let bound = params![bytes(id), bytes(org_id), slug.as_str(), name.as_str(), times.0, times.1];
+            place_once(db, &db.sql.insert_group, bound, &db.sql.group_id_is_there, id)
+        }
+        Change::UpdateGroup { id, name } => {
+            expect(db.run(&db.sql.update_group, params![at, bytes(id), name.as_str()])? == 1, "user_group", id)
+        }
+        Change::DeleteGroup { id, members, roles } => {
+            expect_count(db.run(&db.sql.drop_group_members, [bytes(id)])?, *members, "user_group", id)?;
+            expect_count(db.run(&db.sql.drop_group_roles, [bytes(id)])?, *roles, "user_group", id)?;
+            expect(db.run(&db.sql.delete_group, [bytes(id)])? == 1, "user_group", id)
+        }
+        Change::PutGroupMember(row) => {
+            let GroupMember { group_id, org_id, usr_id, granted_by, created_at, expires_at } = row;
+            let (by, end) = (granted_by.as_ref().map(bytes), expires_at.map(Timestamp::as_micros));
+            let bound = params![bytes(group_id), bytes(org_id), bytes(usr_id), by, created_at.as_micros(), end];
+            Ok(db.run(&db.sql.put_group_member, bound).map(drop)?)
+        }
+        Change::DropGroupMember { org_id, group_id, usr_id } => {
+            let dropped = db.run(&db.sql.drop_group_member, [bytes(org_id), bytes(usr_id), bytes(group_id)])?;
+            expect(dropped == 1, "group_member", group_id)
+        }
+        Change::DropGroupMembersOfUser { org_id, usr_id, count } => {
+            let dropped = db.run(&db.sql.drop_group_members_of_user, [bytes(org_id), bytes(usr_id)])?;
+            expect_count(dropped, *count, "group_member", org_id)
+        }
+        Change::DropGroupMembersOfOrg { org_id, count } => {
+            expect_count(db.run(&db.sql.drop_group_members_of_org, [bytes(org_id)])?, *count, "group_member", org_id)
+        }
+        Change::PutGroupRole(row) => {
+            let GroupRole { group_id, org_id: _, role, granted_by, created_at, expires_at } = row;
+            let (by, end) = (granted_by.as_ref().map(bytes), expires_at.map(Timestamp::as_micros));
+            let bound = params![bytes(group_id), bytes(&role.id()), own_slug(role), by, created_at.as_micros(), end];
+            Ok(db.run(&db.sql.put_group_role, bound).map(drop)?)
+        }
+        Change::DropGroupRole { group_id, role_id } => {
+            expect(db.run(&db.sql.drop_group_role, [bytes(group_id), bytes(role_id)])? == 1, "group_role", group_id)
+        }
+        Change::MoveOrg { id, from, to, depth, ancestors, count } => {
+            let width = |ids: usize| i64::try_from(16 * ids).unwrap_or(i64::MAX);
+            let (from, to) = (from.as_ref().map(bytes), to.as_ref().map(bytes));
+            let moved = db.run(&db.sql.move_org, params![at, bytes(id), from, to, width(*depth)])?;
+            expect(moved == 1, "organization", id)?;
+            let above: Vec<u8> = ancestors.iter().flat_map(bytes).collect();
+            let rows = db.run(&db.sql.move_subtree, params![bytes(id), width(*depth) + 1, above])?;
+            expect_count(rows, *count, "organization", id)
+        }
     }
+}
+
+fn put_permission(db: &Session, permission: &Permission) -> Result<(), Failure> {
+    let Permission { slug, name, description, category, created_at, updated_at } = permission;
+    let (name, category) = (name.as_ref().map(Name::as_str), category.as_ref().map(Name::as_str));
+    let description = description.as_ref().map(Description::as_str);
+    let bound = params![slug.as_str(), name, description, category, created_at.as_micros(), updated_at.as_micros()];
+    Ok(db.run(&db.sql.put_permission, bound).map(drop)?)
+}
+
+fn insert_role(db: &Session, role: &RoleDefinition) -> Result<(), Failure> {
+    let RoleDefinition {
+        id,
+        org_id,
+        slug,
+        name,
+        description,
+        is_system: _,
+        inherits_to_descendants,
+        permissions: _,
+        created_at,
+        updated_at,
+    } = role;
+    let bound = params![
+        bytes(id),
+        org_id.as_ref().map(bytes),
+        slug.as_str(),
+        name.as_str(),
+        description.as_ref().map(Description::as_str),
+        inherits_to_descendants,
+        created_at.as_micros(),
+        updated_at.as_micros(),
+    ];
+    place_once(db, &db.sql.insert_role, bound, &db.sql.role_id_is_there, id)
+}
+
+/// As [`place`], where SQLite looks at another constraint before the table's own key.
+fn place_once(db: &Session, sql: &str, params: impl Params, is_there: &str, id: &impl Id) -> Result<(), Failure> {
+    match place(db, sql, params) {
+        Err(Failure::Refused(Refusal::Unique(_))) if db.holds(is_there, [bytes(id)])? => {
+            Err(Failure::Refused(Refusal::Unique(UniqueKey::Id)))
+        }
+        done => done.map(drop),
+    }
+}
+
+fn put_grant(db: &Session, row: &PermissionGrant) -> Result<(), Failure> {
+    let PermissionGrant { holder, permission, effect, granted_by, created_at, expires_at } = row;
+    let (kind, id) = held_by(*holder);
+    let (by, end) = (granted_by.as_ref().map(bytes), expires_at.map(Timestamp::as_micros));
+    let bound = params![id, kind, permission.as_str(), effect.as_str(), by, created_at.as_micros(), end];
+    Ok(db.run(&db.sql.put_grant, bound).map(drop)?)
 }
 
 fn expect_count(rows: usize, count: u64, table: &str, id: &impl ToString) -> Result<(), Failure> {
@@ -191,6 +344,7 @@ fn insert_org(db: &Session, org: &Organization) -> Result<(), Failure> {
         seat_limit,
         external_id,
         metadata,
+        structure_revision,
     } = org;
     let bound = params![
         bytes(id),
@@ -207,6 +361,7 @@ fn insert_org(db: &Session, org: &Organization) -> Result<(), Failure> {
         seat_limit,
         external_id.as_ref().map(ExternalId::as_str),
         json(metadata)?,
+        integer(*structure_revision),
         name.as_ref().map(Name::folded),
     ];
     place(db, &db.sql.insert_org, bound).map(drop)
@@ -220,6 +375,7 @@ fn insert_membership(db: &Session, mem: &Membership) -> Result<(), Failure> {
         bytes(usr_id),
         bytes(org_id),
         bytes(&role.id()),
+        own_slug(role),
         status.as_str(),
         replaces.as_ref().map(bytes),
         invited_by.as_ref().map(bytes),
@@ -253,6 +409,7 @@ fn insert_invitation(db: &Session, inv: &Invitation) -> Result<(), Failure> {
         bytes(org_id),
         identifier.as_str(),
         bytes(&role.id()),
+        own_slug(role),
         status.as_str(),
         json(pre_tuples)?,
         bytes(invited_by),

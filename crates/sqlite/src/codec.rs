@@ -4,9 +4,10 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use serde::de::DeserializeOwned;
 use tenantry_core::{
-    Actor, ActorKind, EntityRef, Event, EventId, EventType, ExternalId, Id, Identifier, Invitation, InvitationId, InvitationStatus,
-    Membership, MembershipId, MembershipStatus, Name, ObjectType, OrgId, OrgStatus, Organization, OtherOwner, Reason, Relation, RequestId,
-    Role, Slug, Timestamp, Tuple, TupleId, TupleKey, User, UserId, UserStatus,
+    Actor, ActorKind, Description, Effect, EntityRef, Event, EventId, EventType, ExternalId, Facts, Group, GroupId, GroupMember, GroupRole,
+    Held, Holder, Id, Identifier, Invitation, InvitationId, InvitationStatus, Membership, MembershipId, MembershipStatus, Name, ObjectType,
+    OrgFacts, OrgId, OrgStatus, Organization, OtherOwner, Permission, PermissionGrant, PermissionSlug, Reason, Relation, RequestId, Role,
+    RoleDefinition, RoleFacts, RoleId, RoleSlug, Slug, Timestamp, Tuple, TupleId, TupleKey, User, UserId, UserStatus,
 };
 use uuid::Uuid;
 
@@ -15,10 +16,10 @@ use crate::error::Failure;
 /// The columns of each table, in the order in which they are read here and bound in `apply`.
 pub(crate) const USER: &str = "id, status, display_name, revision, created_at, updated_at";
 pub(crate) const ORG: &str = "id, parent_id, ancestors, status, name, slug, cascade_permissions, inherit_permissions, revision, \
-    created_at, updated_at, seat_limit, external_id, metadata";
+    created_at, updated_at, seat_limit, external_id, metadata, structure_revision";
 pub(crate) const MEMBERSHIP: &str =
-    "id, usr_id, org_id, role_id, status, replaces, invited_by, removed_by, expires_at, created_at, updated_at, metadata";
-pub(crate) const INVITATION: &str = "id, org_id, identifier, role_id, status, pre_tuples, invited_by, invited_user_id, created_at, \
+    "id, usr_id, org_id, role_id, role_slug, status, replaces, invited_by, removed_by, expires_at, created_at, updated_at, metadata";
+pub(crate) const INVITATION: &str = "id, org_id, identifier, role_id, role_slug, status, pre_tuples, invited_by, invited_user_id, created_at, \
     expires_at, terminal_at, terminal_by, judged";
 pub(crate) const TUPLE: &str = "id, subject_type, subject_id, relation, object_type, object_id, org_id, created_at, created_by, expires_at";
 /// An event's organization and revision stand behind these, or `NULL` in their place.
@@ -60,6 +61,13 @@ impl<'r> Cells<'r> {
             ValueRef::Null => Some(None),
             value => read(value).map(Some),
         })
+    }
+
+    /// A role's id, and its slug where it is not a built-in one.
+    fn role(&mut self) -> Result<Role, Damaged> {
+        let id = self.take(|value| Uuid::from_slice(value.as_blob().ok()?).ok())?;
+        let slug = self.optional(text)?;
+        Role::from_stored(id, slug).ok_or(Damaged)
     }
 
     /// A type and an id.
@@ -141,6 +149,7 @@ pub(crate) fn org(row: &Row<'_>) -> Result<Organization, Failure> {
             seat_limit: cells.optional(|value| value.as_i64().ok()?.try_into().ok())?,
             external_id: cells.optional(|value| ExternalId::parse(text(value)?))?,
             metadata: cells.take(json)?,
+            structure_revision: cells.take(count)?,
         })
     })
 }
@@ -151,7 +160,7 @@ pub(crate) fn membership(row: &Row<'_>) -> Result<Membership, Failure> {
             id: cells.take(id)?,
             usr_id: cells.take(id)?,
             org_id: cells.take(id)?,
-            role: cells.take(|value| Role::from_id(id(value)?))?,
+            role: cells.role()?,
             status: cells.take(|value| MembershipStatus::parse(text(value)?))?,
             replaces: cells.optional(id)?,
             invited_by: cells.optional(id)?,
@@ -170,7 +179,7 @@ pub(crate) fn invitation(row: &Row<'_>) -> Result<Invitation, Failure> {
             id: cells.take(id)?,
             org_id: cells.take(id)?,
             identifier: cells.take(|value| Identifier::parse(text(value)?))?,
-            role: cells.take(|value| Role::from_id(id(value)?))?,
+            role: cells.role()?,
             status: cells.take(|value| InvitationStatus::parse(text(value)?))?,
             pre_tuples: cells.take(json)?,
             invited_by: cells.take(id)?,
@@ -221,6 +230,166 @@ pub(crate) fn event(row: &Row<'_>) -> Result<Event, Failure> {
     })
 }
 
+pub(crate) fn permission(row: &Row<'_>) -> Result<Permission, Failure> {
+    let read = |cells: &mut Cells<'_>| {
+        Ok(Permission {
+            slug: cells.take(|value| PermissionSlug::parse(text(value)?))?,
+            name: cells.optional(|value| Name::parse(text(value)?))?,
+            description: cells.optional(|value| Description::parse(text(value)?))?,
+            category: cells.optional(|value| Name::parse(text(value)?))?,
+            created_at: cells.take(moment)?,
+            updated_at: cells.take(moment)?,
+        })
+    };
+    read(&mut Cells { row, next: 0 }).map_err(|Damaged| {
+        let slug = row.get_ref(0).ok().and_then(|value| value.as_str().ok()).unwrap_or("unknown");
+        Failure::inconsistent("permission", slug)
+    })
+}
+
+/// A role without what it grants.
+pub(crate) fn role(row: &Row<'_>) -> Result<RoleDefinition, Failure> {
+    reading::<RoleId, _>("role", row, |cells| {
+        let (id, org_id) = (cells.take(id)?, cells.optional(id)?);
+        Ok(RoleDefinition {
+            id,
+            org_id,
+            slug: cells.take(|value| RoleSlug::parse(text(value)?))?,
+            name: cells.take(|value| Name::parse(text(value)?))?,
+            description: cells.optional(|value| Description::parse(text(value)?))?,
+            is_system: org_id.is_none(),
+            inherits_to_descendants: cells.take(flag)?,
+            permissions: Vec::new(),
+            created_at: cells.take(moment)?,
+            updated_at: cells.take(moment)?,
+        })
+    })
+}
+
+pub(crate) fn grant(row: &Row<'_>) -> Result<PermissionGrant, Failure> {
+    reading::<RoleId, _>("permission_grant", row, |cells| {
+        let uuid = cells.take(|value| Uuid::from_slice(value.as_blob().ok()?).ok())?;
+        Ok(PermissionGrant {
+            holder: cells.take(|value| Holder::from_stored(text(value)?, uuid))?,
+            permission: cells.take(|value| PermissionSlug::parse(text(value)?))?,
+            effect: cells.take(|value| Effect::parse(text(value)?))?,
+            granted_by: cells.optional(id)?,
+            created_at: cells.take(moment)?,
+            expires_at: cells.optional(moment)?,
+        })
+    })
+}
+
+pub(crate) fn group(row: &Row<'_>) -> Result<Group, Failure> {
+    reading::<GroupId, _>("user_group", row, |cells| {
+        Ok(Group {
+            id: cells.take(id)?,
+            org_id: cells.take(id)?,
+            slug: cells.take(|value| Slug::parse(text(value)?))?,
+            name: cells.take(|value| Name::parse(text(value)?))?,
+            created_at: cells.take(moment)?,
+            updated_at: cells.take(moment)?,
+        })
+    })
+}
+
+pub(crate) fn group_member(row: &Row<'_>) -> Result<GroupMember, Failure> {
+    reading::<GroupId, _>("group_member", row, |cells| {
+        Ok(GroupMember {
+            group_id: cells.take(id)?,
+            org_id: cells.take(id)?,
+            usr_id: cells.take(id)?,
+            granted_by: cells.optional(id)?,
+            created_at: cells.take(moment)?,
+            expires_at: cells.optional(moment)?,
+        })
+    })
+}
+
+pub(crate) fn group_role(row: &Row<'_>) -> Result<GroupRole, Failure> {
+    reading::<GroupId, _>("group_role", row, |cells| {
+        Ok(GroupRole {
+            group_id: cells.take(id)?,
+            org_id: cells.take(id)?,
+            role: cells.role()?,
+            granted_by: cells.optional(id)?,
+            created_at: cells.take(moment)?,
+            expires_at: cells.optional(moment)?,
+        })
+    })
+}
+
+/// One row of what resolutions rest on: its kind, three ids or other bytes, three texts, two numbers and an end, as the kind needs them.
+pub(crate) fn fact(row: &Row<'_>, usr: UserId, facts: &mut Facts) -> Result<(), Failure> {
+    let mut cells = Cells { row, next: 1 };
+    let mut read = || {
+        let kind: i64 = row.get(0).map_err(|_| Damaged)?;
+        match kind {
+            0 => {
+                cells.next = 7;
+                facts.set_system_revision(cells.take(count)?);
+            }
+            1 => {
+                cells.next = 4;
+                let status = cells.take(|value| UserStatus::parse(text(value)?))?;
+                cells.next = 7;
+                facts.add_user(usr, status, cells.take(count)?);
+            }
+            2 => {
+                let (id, ancestors) = (cells.take(id)?, cells.take(ids)?);
+                cells.next = 4;
+                let status = cells.take(|value| OrgStatus::parse(text(value)?))?;
+                cells.next = 7;
+                let (revision, flags) = (cells.take(count)?, cells.take(count)?);
+                let (cascade_permissions, inherit_permissions) = (flags & 2 != 0, flags & 1 != 0);
+                facts.add_org(OrgFacts { id, ancestors, status, cascade_permissions, inherit_permissions, revision });
+            }
+            3 => {
+                let (org, mem) = (cells.take(id)?, cells.take(id)?);
+                let role = cells.take(|value| Uuid::from_slice(value.as_blob().ok()?).ok())?;
+                let status = cells.take(|value| MembershipStatus::parse(text(value)?))?;
+                let role = Role::from_stored(role, cells.optional(text)?).ok_or(Damaged)?;
+                cells.next = 9;
+                facts.add_membership(usr, org, Held { id: mem, role, status, expires_at: cells.optional(moment)? });
+            }
+            4 => {
+                let (uuid, org_id) = (cells.take(|value| Uuid::from_slice(value.as_blob().ok()?).ok())?, cells.optional(id)?);
+                cells.next = 4;
+                let slug = cells.take(text)?;
+                let role = Role::from_stored(uuid, None).or_else(|| Role::from_stored(uuid, Some(slug))).ok_or(Damaged)?;
+                cells.next = 7;
+                facts.add_role(RoleFacts { role, org_id, inherits_to_descendants: cells.take(flag)? });
+            }
+            5 => {
+                let (group, org) = (cells.take(id)?, cells.take(id)?);
+                cells.next = 9;
+                facts.add_group(usr, org, group, cells.optional(moment)?);
+            }
+            6 => {
+                let (group, role) = (cells.take(id)?, cells.take(id)?);
+                cells.next = 9;
+                facts.add_group_role(group, role, cells.optional(moment)?);
+            }
+            7 => {
+                let uuid = cells.take(|value| Uuid::from_slice(value.as_blob().ok()?).ok())?;
+                cells.next = 4;
+                let permission = cells.take(|value| PermissionSlug::parse(text(value)?))?;
+                let holder = cells.take(|value| Holder::from_stored(text(value)?, uuid))?;
+                let effect = cells.take(|value| Effect::parse(text(value)?))?;
+                cells.next = 9;
+                facts.add_grant(holder, permission, effect, cells.optional(moment)?);
+            }
+            8 => {
+                cells.next = 4;
+                facts.add_known(cells.take(|value| PermissionSlug::parse(text(value)?))?);
+            }
+            _ => return Err(Damaged),
+        }
+        Ok(())
+    };
+    read().map_err(|Damaged| Failure::inconsistent("permission_grant", "unknown"))
+}
+
 /// A slug's holder and the slug.
 pub(crate) fn holding(row: &Row<'_>) -> Result<(Slug, OrgId), Failure> {
     reading::<OrgId, _>("organization_slug", row, |cells| {
@@ -240,6 +409,11 @@ pub(crate) fn line(row: &Row<'_>) -> Result<(Vec<OrgId>, OrgStatus), Failure> {
         let _: OrgId = cells.take(id)?;
         Ok((cells.take(ids)?, cells.take(|value| OrgStatus::parse(text(value)?))?))
     })
+}
+
+/// An organization, and those above it.
+pub(crate) fn place_in_tree(row: &Row<'_>) -> Result<(OrgId, Vec<OrgId>), Failure> {
+    reading::<OrgId, _>("organization", row, |cells| Ok((cells.take(id)?, cells.take(ids)?)))
 }
 
 /// What a role's relation to an organization hangs on.
@@ -303,11 +477,11 @@ mod tests {
     fn well_formed_rows_are_read() {
         assert_eq!(read(user, "#, 'active', NULL, 3, 0, 1").unwrap().revision, 3);
         let org =
-            read(org, &format!("#, #, X'{HEX}{HEX}', 'suspended', 'Acme', 'acme', 1, 0, 7, 0, 1, 5, 'x', '{{\"k\":[0.1]}}'")).unwrap();
+            read(org, &format!("#, #, X'{HEX}{HEX}', 'suspended', 'Acme', 'acme', 1, 0, 7, 0, 1, 5, 'x', '{{\"k\":[0.1]}}', 3")).unwrap();
         assert_eq!((org.ancestors.len(), org.cascade_permissions, org.inherit_permissions), (2, true, false));
         assert_eq!((org.seat_limit, org.external_id.is_some(), org.metadata.is_empty()), (Some(5), true, false));
         let role = format!("X'{}'", Role::Guest.id().as_uuid().simple());
-        let mem = read(membership, &format!("#, #, #, {role}, 'revoked', NULL, NULL, #, 5, 0, 1, '{{}}'")).unwrap();
+        let mem = read(membership, &format!("#, #, #, {role}, NULL, 'revoked', NULL, NULL, #, 5, 0, 1, '{{}}'")).unwrap();
         assert_eq!((mem.role, mem.expires_at), (Role::Guest, Timestamp::from_micros(5).ok()));
         let event = read(
             event,
@@ -318,7 +492,7 @@ mod tests {
         .unwrap();
         assert_eq!((event.subject_ids.len(), event.request_id.is_some(), event.reason), (1, true, None));
         let promise = r#"[{"relation":"viewer","object_type":"doc","object_id":"0196f3c2-1b7a-7c3d-9e4f-5a6b7c8d9e0f"}]"#;
-        let inv = read(invitation, &format!("#, #, 'a@b', {role}, 'accepted', '{promise}', #, #, 0, 1, 2, #, 1")).unwrap();
+        let inv = read(invitation, &format!("#, #, 'a@b', {role}, NULL, 'accepted', '{promise}', #, #, 0, 1, 2, #, 1")).unwrap();
         assert_eq!((inv.pre_tuples.len(), inv.terminal_at.is_some(), inv.role), (1, true, Role::Guest));
         let tuple = read(tuple, "#, 'usr', #, 'viewer', 'doc', #, NULL, 0, NULL, NULL").unwrap();
         assert_eq!((tuple.key.subject.as_user().is_some(), tuple.org_id), (true, None));
@@ -358,10 +532,10 @@ mod tests {
     fn every_table_tells_its_name() {
         let (org_id, mem_id, aud_id) = (format!("org_{HEX}"), format!("mem_{HEX}"), format!("aud_{HEX}"));
         for values in [
-            "#, NULL, X'00', 'active', NULL, NULL, 1, 1, 0, 0, 0, NULL, NULL, '{}'",
-            "#, NULL, X'', 'active', NULL, 'No Slug', 1, 1, 0, 0, 0, NULL, NULL, '{}'",
+            "#, NULL, X'00', 'active', NULL, NULL, 1, 1, 0, 0, 0, NULL, NULL, '{}', 0",
+            "#, NULL, X'', 'active', NULL, 'No Slug', 1, 1, 0, 0, 0, NULL, NULL, '{}', 0",
             "#, NULL, X'', 'active', NULL, NULL, 2, 1, 0, 0, 0, NULL, NULL, '{}'",
-            "#, X'00', X'', 'active', NULL, NULL, 1, 1, 0, 0, 0, NULL, NULL, '{}'",
+            "#, X'00', X'', 'active', NULL, NULL, 1, 1, 0, 0, 0, NULL, NULL, '{}', 0",
             "#, NULL, X'', 'active', NULL, NULL, 1, 1, 0, 0, 0, -1, NULL, '{}'",
             "#, NULL, X'', 'active', NULL, NULL, 1, 1, 0, 0, 0, 4294967296, NULL, '{}'",
             "#, NULL, X'', 'active', NULL, NULL, 1, 1, 0, 0, 0, NULL, '', '{}'",
@@ -370,17 +544,17 @@ mod tests {
         ] {
             damaged(values, org, "organization", &org_id);
         }
-        damaged("#, #, #, #, 'active', NULL, NULL, NULL, NULL, 0, 0, '{}'", membership, "membership", &mem_id);
+        damaged("#, #, #, #, NULL, 'active', NULL, NULL, NULL, NULL, 0, 0, '{}'", membership, "membership", &mem_id);
         let role = format!("X'{}'", Role::Guest.id().as_uuid().simple());
-        damaged(&format!("#, #, #, {role}, 'active', NULL, NULL, NULL, NULL, 0, 0, '{{'"), membership, "membership", &mem_id);
+        damaged(&format!("#, #, #, {role}, NULL, 'active', NULL, NULL, NULL, NULL, 0, 0, '{{'"), membership, "membership", &mem_id);
         for values in [
-            "#, #, '', ROLE, 'pending', '[]', #, NULL, 0, 1, NULL, NULL",
-            "#, #, 'a', #, 'pending', '[]', #, NULL, 0, 1, NULL, NULL",
-            "#, #, 'a', ROLE, 'open', '[]', #, NULL, 0, 1, NULL, NULL",
-            "#, #, 'a', ROLE, 'pending', '{}', #, NULL, 0, 1, NULL, NULL",
-            "#, #, 'a', ROLE, 'pending', '[{}]', #, NULL, 0, 1, NULL, NULL",
-            "#, #, 'a', ROLE, 'pending', '[]', NULL, NULL, 0, 1, NULL, NULL",
-            "#, #, 'a', ROLE, 'pending', '[]', #, NULL, 0, NULL, NULL, NULL",
+            "#, #, '', ROLE, NULL, 'pending', '[]', #, NULL, 0, 1, NULL, NULL",
+            "#, #, 'a', #, NULL, 'pending', '[]', #, NULL, 0, 1, NULL, NULL",
+            "#, #, 'a', ROLE, NULL, 'open', '[]', #, NULL, 0, 1, NULL, NULL",
+            "#, #, 'a', ROLE, NULL, 'pending', '{}', #, NULL, 0, 1, NULL, NULL",
+            "#, #, 'a', ROLE, NULL, 'pending', '[{}]', #, NULL, 0, 1, NULL, NULL",
+            "#, #, 'a', ROLE, NULL, 'pending', '[]', NULL, NULL, 0, 1, NULL, NULL",
+            "#, #, 'a', ROLE, NULL, 'pending', '[]', #, NULL, 0, NULL, NULL, NULL",
         ] {
             damaged(&values.replace("ROLE", &role), invitation, "invitation", &format!("inv_{HEX}"));
         }

@@ -96,7 +96,11 @@ pub(crate) fn unique_key(error: &rusqlite::Error, prefix: &str) -> Option<Unique
         "invitation.org_id, invitation.identifier" => Some(UniqueKey::PendingInvitation),
         // One over an expression is told by its own name.
         "index 'tuple_key'" => Some(UniqueKey::Tuple),
+        "index 'role_slug'" => Some(UniqueKey::RoleSlug),
+        "user_group.org_id, user_group.slug" => Some(UniqueKey::GroupSlug),
         "user_account.id"
+        | "role.id"
+        | "user_group.id"
         | "organization.id"
         | "membership.id"
         | "membership.org_id, membership.id"

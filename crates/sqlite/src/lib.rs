@@ -23,6 +23,9 @@
 
 #![allow(clippy::doc_markdown, reason = "SQLite is a name, not an item")]
 
+mod access;
+#[cfg(test)]
+mod access_agreement;
 #[cfg(test)]
 mod agreement;
 mod apply;
@@ -52,8 +55,9 @@ use std::time::Duration;
 use tenantry_core::doctor::Repair;
 use tenantry_core::nesting::Nesting;
 use tenantry_core::{
-    Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Immediate, Inquiry, Invitation, InvitationQuery, Job,
-    Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Standing, Tuple, TupleQuery, User, UserId,
+    AccessFound, AccessQuery, Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Facts, FactsQuery, Immediate,
+    Inquiry, Invitation, InvitationQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Standing,
+    Timestamp, Tuple, TupleQuery, User, UserId,
 };
 use tokio::sync::mpsc;
 
@@ -213,6 +217,14 @@ macro_rules! backend {
 
             async fn inquire<Q: Inquiry>(&self, inquiry: Q) -> Result<Q, BackendError> {
                 self.read(|db| tuples::inquire(db, inquiry)).await
+            }
+
+            async fn access(&self, query: AccessQuery, at: Timestamp) -> Result<AccessFound, BackendError> {
+                self.read(move |db| access::read(db, &query, at)).await
+            }
+
+            async fn facts(&self, query: FactsQuery) -> Result<Facts, BackendError> {
+                self.read(move |db| access::facts(db, &query)).await
             }
 
             async fn dump(&self) -> Result<Dump, BackendError> {

@@ -3,9 +3,11 @@
 use rusqlite::{ToSql, params};
 use tenantry_core::{
     Dump, Event, EventQuery, Expiry, Id, Invitation, InvitationFilter, InvitationId, InvitationQuery, InvitationStatus, Membership,
-    MembershipFilter, MembershipId, MembershipQuery, OrgId, OrgQuery, OrgStatus, Organization, Standing, User, UserId, Window, are_live,
+    MembershipFilter, MembershipId, MembershipQuery, OrgId, OrgQuery, OrgStatus, Organization, PermissionRow, Standing, User, UserId,
+    Window, are_live,
 };
 
+use crate::access;
 use crate::codec::{self, bytes, integer};
 use crate::error::Failure;
 use crate::session::Session;
@@ -137,6 +139,13 @@ pub(crate) fn dump(db: &Session) -> Result<Dump, Failure> {
         events.extend(db.rows(&db.sql.dump_store_events, [], codec::event)?);
         let dump = Dump {
             users: db.rows(&db.sql.dump_users, [], codec::user)?,
+            system_revision: access::system_revision(db)?,
+            permissions: db.rows(&db.sql.dump_permissions, [], codec::permission)?.into_iter().map(PermissionRow::from).collect(),
+            roles: db.rows(&db.sql.dump_roles, [], codec::role)?,
+            grants: db.rows(&db.sql.dump_grants, [], codec::grant)?,
+            groups: db.rows(&db.sql.dump_groups, [], codec::group)?,
+            group_members: db.rows(&db.sql.dump_group_members, [], codec::group_member)?,
+            group_roles: db.rows(&db.sql.dump_group_roles, [], codec::group_role)?,
             organizations: db.rows(&db.sql.dump_orgs, [], codec::org)?,
             slugs: db.rows(&db.sql.dump_slugs, [], codec::holding)?,
             memberships: db.rows(&db.sql.dump_memberships, [], codec::membership)?,

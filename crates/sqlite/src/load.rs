@@ -7,6 +7,7 @@ use tenantry_core::{
     Owned, Slug, Snapshot, Standing, Standpoint, Timestamp, Tuple, TupleId, TupleKey, UserId,
 };
 
+use crate::access;
 use crate::codec::{self, bytes};
 use crate::error::Failure;
 use crate::list::{self, org, user};
@@ -29,6 +30,7 @@ pub(crate) fn load(db: &Session, load: Load<'_>) -> Result<Snapshot, Failure> {
         LoadSpec::NewOrg { creator, parent, slug } => {
             seen.user = user(db, *creator)?;
             seen.org = parent.map_or(Ok(None), |parent| org(db, parent))?;
+            seen.structure = access::structure(db, seen.org.as_ref())?;
             seen.slug_holder = slug_holder(db, slug.as_ref())?;
             place = *parent;
         }
@@ -46,17 +48,20 @@ pub(crate) fn load(db: &Session, load: Load<'_>) -> Result<Snapshot, Failure> {
             let object = EntityRef::org(*id);
             let (kind, key) = ends(&object);
             seen.org_tuples = count(db, "tuple", &db.sql.org_tuple_count, params![kind, key])?;
+            seen.member_groups = access::member_groups(db, *id, None)?;
             place = Some(*id);
         }
-        LoadSpec::Join { org: id, usr } => {
+        LoadSpec::Join { org: id, usr, role: _ } => {
             seen.org = org(db, *id)?;
             seen.user = user(db, *usr)?;
             seen.membership = list::current(db, *id, *usr)?;
             seen.seats = seats(db, seen.org.as_ref(), at)?;
             seen.member_tuples = member_tuples(db, *id, *usr)?;
+            seen.member_groups = access::member_groups(db, *id, Some(*usr))?;
             place = Some(*id);
         }
-        LoadSpec::Member { mem, peer } => {
+        LoadSpec::Member { mem, peer, role: _ } => {
+            let id = *mem;
             seen.membership = list::membership(db, *mem)?;
             place = seen.membership.as_ref().map(|mem| mem.org_id);
             if let Some((at, who)) = seen.membership.as_ref().map(|mem| (mem.org_id, mem.usr_id)) {
@@ -64,10 +69,13 @@ pub(crate) fn load(db: &Session, load: Load<'_>) -> Result<Snapshot, Failure> {
                 seen.user = user(db, who)?;
                 seen.other_owner = other_owner(db, at, who)?;
                 seen.member_tuples = member_tuples(db, at, who)?;
+                seen.member_groups = access::member_groups(db, at, Some(who))?;
+                seen.overrides = access::overrides(db, id)?;
                 if let Some(peer) = peer {
                     seen.org_live = list::is_live(db, at)?;
                     seen.peer = list::current(db, at, *peer)?;
                     seen.peer_user = user(db, *peer)?;
+                    seen.peer_overrides = seen.peer.as_ref().map_or(Ok(0), |peer| access::overrides(db, peer.id))?;
                 }
             }
         }
@@ -76,9 +84,10 @@ pub(crate) fn load(db: &Session, load: Load<'_>) -> Result<Snapshot, Failure> {
             seen.membership = list::membership(db, *from)?;
             seen.peer = list::membership(db, *to)?;
             seen.peer_user = seen.peer.as_ref().map_or(Ok(None), |peer| user(db, peer.usr_id))?;
+            (seen.overrides, seen.peer_overrides) = (access::overrides(db, *from)?, access::overrides(db, *to)?);
             place = seen.membership.as_ref().map(|mem| mem.org_id);
         }
-        LoadSpec::Invite { org: id, identifiers, grants } => {
+        LoadSpec::Invite { org: id, identifiers, grants, roles: _ } => {
             seen.org = org(db, *id)?;
             for identifier in identifiers {
                 let pending = db.first(&db.sql.invitation_pending, params![bytes(id), identifier.as_str()], codec::invitation)?;
@@ -118,6 +127,19 @@ pub(crate) fn load(db: &Session, load: Load<'_>) -> Result<Snapshot, Failure> {
         LoadSpec::Tuple { id } => place = tuple(db, *id, actor, at, &mut seen)?,
         LoadSpec::Expired { limit } => expired(db, *limit, at, &mut seen)?,
         LoadSpec::Ids(ids) => *seen.found = found(db, ids, at)?,
+        LoadSpec::Catalog { slugs } => access::catalog(db, slugs, &mut seen)?,
+        LoadSpec::Move { org, parent } => {
+            place = Some(*org);
+            access::moving(db, *org, *parent, at, &mut seen)?;
+        }
+        LoadSpec::SystemRoles { slugs } => {
+            seen.system_revision = access::system_revision(db)?;
+            seen.line = Some(access::line(db, None, slugs)?);
+        }
+        LoadSpec::Access(wants) => place = access::load(db, wants, at, &mut seen)?,
+    }
+    if let Some((org, slugs)) = spec.line(&seen) {
+        seen.line = Some(access::line(db, Some(org), &slugs)?);
     }
     let always = matches!(spec, LoadSpec::NewTuple { .. } | LoadSpec::Tuple { .. });
     if let Some(usr) = actor.filter(|_| always || place.is_some()) {
@@ -146,6 +168,7 @@ fn accept(db: &Session, inv: InvitationId, usr: Option<UserId>, at: Timestamp, s
     seen.user = user(db, usr)?;
     seen.membership = list::current(db, inv.org_id, usr)?;
     seen.member_tuples = member_tuples(db, inv.org_id, usr)?;
+    seen.member_groups = access::member_groups(db, inv.org_id, Some(usr))?;
     for (grant, place) in inv.pre_tuples.iter().zip(0..) {
         if standpoint(db, usr, grant, None, at)?.open > Hold::Not {
             seen.held.push(place);

@@ -13,6 +13,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "foundation", sql: include_str!("../migrations/0001_foundation.sql") },
     Migration { version: 2, name: "offers", sql: include_str!("../migrations/0002_offers.sql") },
     Migration { version: 3, name: "apply", sql: include_str!("../migrations/0003_apply.sql") },
+    Migration { version: 4, name: "permissions", sql: include_str!("../migrations/0004_permissions.sql") },
 ];
 
 /// What a file that belongs to us alone says of itself in its header: `Tnty`.

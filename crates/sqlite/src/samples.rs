@@ -33,6 +33,7 @@ pub(crate) fn org(n: u32) -> Organization {
         created_at: AT,
         updated_at: AT,
         ancestors: Vec::new(),
+        structure_revision: 0,
     }
 }
 

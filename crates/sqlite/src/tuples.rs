@@ -63,8 +63,9 @@ enum Told {
 /// Whether a user holds the relation of a role to an organization.
 fn by_role(db: &Session, key: &TupleKey, at: Timestamp) -> Result<Told, Failure> {
     let ends = key.subject.as_user().zip(key.object.as_org());
-    let Some(((usr, org), role)) = ends.zip(Role::from_slug(key.relation.as_str())) else { return Ok(Told::NotAll) };
-    let bound = params![bytes(&org), bytes(&usr), key.relation.as_str(), bytes(&role.id()), at.as_micros()];
+    let Some((usr, org)) = ends else { return Ok(Told::NotAll) };
+    let role = Role::from_slug(key.relation.as_str()).map(|role| bytes(&role.id()));
+    let bound = params![bytes(&org), bytes(&usr), key.relation.as_str(), role, at.as_micros()];
     let Some(held) = db.first(&db.sql.role_held, bound, codec::role_held)? else { return Ok(Told::NotAll) };
     let is_live = held.above.is_some() && held.acts != Some(false);
     Ok(match held {
@@ -153,12 +154,12 @@ impl<'s> Moment<'s> {
             Some(relation) => self.stored(&sql.tuples_in_relation, params![kind, id, behind, relation.as_str()], window.fetch)?,
             None => self.stored(&sql.tuples_on_object, params![kind, id, behind], window.fetch)?,
         };
-        // Only the relation of a role is derived.
-        let role = relation.map(|relation| Role::from_slug(relation.as_str()));
         let derived = match object.as_org() {
-            Some(org) if role != Some(None) && self.is_live(org)? => {
-                let role = role.flatten().map(|role| bytes(&role.id()));
-                self.derived(&sql.active_of_org, params![id, behind, self.at.as_micros(), role], window.fetch)?
+            // Only the relation of a role is derived: of one that is built in, or of one of the application's own with this slug.
+            Some(org) if self.is_live(org)? => {
+                let slug = relation.map(Relation::as_str);
+                let role = slug.and_then(Role::from_slug).map(|role| bytes(&role.id()));
+                self.derived(&sql.active_of_org, params![id, behind, self.at.as_micros(), role, slug], window.fetch)?
             }
             _ => Vec::new(),
         };
@@ -182,9 +183,9 @@ impl<'s> Moment<'s> {
 
     fn derived_key(&self, key: &TupleKey) -> Result<Option<TupleId>, Failure> {
         let ends = key.subject.as_user().zip(key.object.as_org());
-        let Some(((usr, org), role)) = ends.zip(Role::from_slug(key.relation.as_str())) else { return Ok(None) };
+        let Some((usr, org)) = ends else { return Ok(None) };
         match list::current(self.db, org, usr)? {
-            Some(mem) if mem.role == role && self.is_live_membership(&mem)? => Ok(Some(Tuple::derived(&mem).id)),
+            Some(mem) if mem.role.is_relation(key.relation.as_str()) && self.is_live_membership(&mem)? => Ok(Some(Tuple::derived(&mem).id)),
             _ => Ok(None),
         }
     }

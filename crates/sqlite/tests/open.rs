@@ -57,7 +57,7 @@ async fn a_new_file_is_made_and_is_alone_when_the_store_is_gone() {
             row.get(0)
         })
         .unwrap();
-    assert_eq!(applied, "1 foundation, 2 offers, 3 apply");
+    assert_eq!(applied, "1 foundation, 2 offers, 3 apply, 4 permissions");
     drop(raw);
     let store = open(&path).unwrap();
     assert_eq!(store.get_user(made.id).await.unwrap(), made);
@@ -236,14 +236,14 @@ fn looking_changes_nothing_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     let looked = status(&path).unwrap();
-    assert_eq!((looked.found, looked.wanted, looked.pending.len()), (0, 3, 3));
+    assert_eq!((looked.found, looked.wanted, looked.pending.len()), (0, 4, 4));
     assert!(names(folder.path()).is_empty(), "a file that is not there is not made");
     assert_eq!(status(folder.path()).unwrap_err().code(), "backend.unavailable");
 
     drop(open(&path).unwrap());
     let before = fs::read(&path).unwrap();
     let looked = status(&path).unwrap();
-    assert_eq!((looked.found, looked.wanted, looked.pending.len()), (3, 3, 0));
+    assert_eq!((looked.found, looked.wanted, looked.pending.len()), (4, 4, 0));
     assert_eq!(fs::read(&path).unwrap(), before);
     assert_eq!(names(folder.path()), ["a.db"]);
     fs::write(folder.path().join("empty.db"), "").unwrap();
@@ -274,7 +274,7 @@ fn processes_and_threads_that_make_the_file_at_once_all_succeed() {
         }
         let raw = Connection::open(&path).unwrap();
         let applied: i64 = raw.query_row("SELECT count(*) FROM tenantry_schema_migrations", [], |row| row.get(0)).unwrap();
-        assert_eq!(applied, 3);
+        assert_eq!(applied, 4);
     }
 }
 
@@ -319,7 +319,7 @@ async fn a_file_of_version_1_is_brought_up_to_date_with_its_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     let raw = old(&path);
-    assert_eq!((status(&path).unwrap().found, status(&path).unwrap().pending.len()), (1, 2));
+    assert_eq!((status(&path).unwrap().found, status(&path).unwrap().pending.len()), (1, 3));
     let store = open(&path).unwrap();
     assert!(status(&path).unwrap().pending.is_empty());
 

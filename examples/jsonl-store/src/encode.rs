@@ -12,9 +12,11 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use tenantry_core::{
-    Actor, AnyId, Change, EntityRef, Event, EventData, EventId, EventType, ExternalId, Grant, Guard, Identifier, Invitation, InvitationId,
-    InvitationStatus, Membership, MembershipId, MembershipStatus, Metadata, Name, ObjectType, OrgId, OrgStatus, Organization, Plan,
-    Progress, Reason, Relation, RequestId, Role, Slug, Timestamp, Tuple, TupleId, TupleKey, User, UserId, UserStatus,
+    Actor, AnyId, Change, Description, Effect, EntityRef, Event, EventData, EventId, EventType, ExternalId, Grant, Group, GroupId,
+    GroupMember, GroupRole, Guard, Holder, Id, Identifier, Invitation, InvitationId, InvitationStatus, Membership, MembershipId,
+    MembershipStatus, Metadata, Name, ObjectType, OrgId, OrgStatus, Organization, Permission, PermissionGrant, PermissionSlug, Plan,
+    Progress, Reason, Relation, RequestId, Role, RoleDefinition, RoleId, RoleSlug, RoleUsage, Slug, Timestamp, Tuple, TupleId, TupleKey,
+    User, UserId, UserStatus,
 };
 
 /// A plan as one line of JSON, without the end of the line.
@@ -64,6 +66,15 @@ enum GuardForm {
     },
     NewUsers {
         without_memberships: Vec<UserId>,
+    },
+    Tree {
+        root: OrgId,
+        revision: u64,
+        advance: bool,
+    },
+    System {
+        revision: u64,
+        advance: bool,
     },
     Org {
         id: OrgId,
@@ -163,6 +174,189 @@ enum ChangeForm {
         org_id: OrgId,
         count: u64,
     },
+    PutPermissions(#[serde(with = "permissions")] Vec<Permission>),
+    InsertRole(#[serde(with = "RoleForm")] RoleDefinition),
+    UpdateRole {
+        id: RoleId,
+        name: Name,
+        description: Option<Description>,
+        inherits_to_descendants: bool,
+    },
+    DeleteRole {
+        id: RoleId,
+        grants: u64,
+        lapsed: u64,
+    },
+    ReplaceRole {
+        from: RoleId,
+        #[serde(with = "role")]
+        to: Role,
+        #[serde(with = "UsageForm")]
+        usage: RoleUsage,
+    },
+    PutGrants(#[serde(with = "grants")] Vec<PermissionGrant>),
+    DropGrants {
+        #[serde(with = "holder")]
+        holder: Holder,
+        permissions: Vec<PermissionSlug>,
+    },
+    CopyGrants {
+        from: MembershipId,
+        to: MembershipId,
+        count: u64,
+    },
+    InsertGroup(#[serde(with = "GroupForm")] Group),
+    UpdateGroup {
+        id: GroupId,
+        name: Name,
+    },
+    DeleteGroup {
+        id: GroupId,
+        members: u64,
+        roles: u64,
+    },
+    PutGroupMember(#[serde(with = "GroupMemberForm")] GroupMember),
+    DropGroupMember {
+        org_id: OrgId,
+        group_id: GroupId,
+        usr_id: UserId,
+    },
+    DropGroupMembersOfUser {
+        org_id: OrgId,
+        usr_id: UserId,
+        count: u64,
+    },
+    DropGroupMembersOfOrg {
+        org_id: OrgId,
+        count: u64,
+    },
+    PutGroupRole(#[serde(with = "GroupRoleForm")] GroupRole),
+    DropGroupRole {
+        group_id: GroupId,
+        role_id: RoleId,
+    },
+    MoveOrg {
+        id: OrgId,
+        from: Option<OrgId>,
+        to: Option<OrgId>,
+        depth: usize,
+        ancestors: Vec<OrgId>,
+        count: u64,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Permission", deny_unknown_fields)]
+struct PermissionForm {
+    slug: PermissionSlug,
+    name: Option<Name>,
+    description: Option<Description>,
+    category: Option<Name>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "RoleDefinition", deny_unknown_fields)]
+struct RoleForm {
+    id: RoleId,
+    org_id: Option<OrgId>,
+    slug: RoleSlug,
+    name: Name,
+    description: Option<Description>,
+    is_system: bool,
+    inherits_to_descendants: bool,
+    permissions: Vec<PermissionSlug>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "RoleUsage", deny_unknown_fields)]
+struct UsageForm {
+    memberships: u64,
+    invitations: u64,
+    groups: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "PermissionGrant", deny_unknown_fields)]
+struct GrantForm {
+    #[serde(with = "holder")]
+    holder: Holder,
+    permission: PermissionSlug,
+    #[serde(deserialize_with = "effect")]
+    effect: Effect,
+    granted_by: Option<UserId>,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Group", deny_unknown_fields)]
+struct GroupForm {
+    id: GroupId,
+    org_id: OrgId,
+    slug: Slug,
+    name: Name,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "GroupMember", deny_unknown_fields)]
+struct GroupMemberForm {
+    group_id: GroupId,
+    org_id: OrgId,
+    usr_id: UserId,
+    granted_by: Option<UserId>,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "GroupRole", deny_unknown_fields)]
+struct GroupRoleForm {
+    group_id: GroupId,
+    org_id: OrgId,
+    #[serde(with = "role")]
+    role: Role,
+    granted_by: Option<UserId>,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+}
+
+fn effect<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Effect, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Effect::parse(&text).ok_or_else(|| de::Error::custom("neither a grant nor a denial"))
+}
+
+/// A role as a membership holds it: its id, and behind it the slug of one of the application's own, which outlives the role.
+mod role {
+    use super::{Deserialize, Deserializer, Id, Role, RoleId, Serialize, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
+        (role.id(), role.custom().map(|role| role.slug.as_str())).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Role, D::Error> {
+        let (id, slug) = <(RoleId, Option<String>)>::deserialize(deserializer)?;
+        Role::from_stored(Id::as_uuid(&id), slug.as_deref()).ok_or_else(|| de::Error::custom("not a role"))
+    }
+}
+
+/// On what a grant hangs: the prefix of its id tells what it is.
+mod holder {
+    use super::{AnyId, Deserialize, Deserializer, Holder, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(holder: &Holder, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(holder)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Holder, D::Error> {
+        let id = AnyId::deserialize(deserializer)?;
+        Holder::from_stored(id.kind.prefix(), id.as_uuid()).ok_or_else(|| de::Error::custom("not what a grant hangs on"))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -193,6 +387,7 @@ struct OrganizationForm {
     created_at: Timestamp,
     updated_at: Timestamp,
     ancestors: Vec<OrgId>,
+    structure_revision: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -201,6 +396,7 @@ struct MembershipForm {
     id: MembershipId,
     usr_id: UserId,
     org_id: OrgId,
+    #[serde(with = "role")]
     role: Role,
     status: MembershipStatus,
     replaces: Option<MembershipId>,
@@ -218,6 +414,7 @@ struct InvitationForm {
     id: InvitationId,
     org_id: OrgId,
     identifier: Identifier,
+    #[serde(with = "role")]
     role: Role,
     status: InvitationStatus,
     pre_tuples: Vec<Grant>,
@@ -316,3 +513,5 @@ macro_rules! list_of {
 list_of!(guards, Guard, "GuardForm");
 list_of!(changes, Change, "ChangeForm");
 list_of!(events, Event, "EventForm");
+list_of!(permissions, Permission, "PermissionForm");
+list_of!(grants, PermissionGrant, "GrantForm");

@@ -56,8 +56,9 @@ use std::path::Path;
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tenantry_core::{
-    Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Inquiry, Invitation, InvitationQuery, Job, Membership,
-    MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Plan, Sources, Standing, State, Tuple, TupleQuery, User, UserId,
+    AccessFound, AccessQuery, Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Facts, FactsQuery, Inquiry,
+    Invitation, InvitationQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Plan, Sources,
+    Standing, State, Timestamp, Tuple, TupleQuery, User, UserId,
 };
 
 use crate::log::Log;
@@ -185,6 +186,15 @@ impl Backend for Jsonl {
 
     async fn orgs(&self, query: OrgQuery) -> Result<Option<Vec<Organization>>, BackendError> {
         Ok(self.state()?.state.read_orgs(&query))
+    }
+
+    async fn access(&self, query: AccessQuery, at: Timestamp) -> Result<AccessFound, BackendError> {
+        Ok(self.state()?.state.read_access(&query, at))
+    }
+
+    /// The rows that resolutions rest on, all of one moment. A store with a server behind it makes one statement of it.
+    async fn facts(&self, query: FactsQuery) -> Result<Facts, BackendError> {
+        Ok(self.state()?.state.facts(&query))
     }
 
     async fn memberships(&self, query: MembershipQuery) -> Result<Option<Vec<Membership>>, BackendError> {

@@ -1,5 +1,6 @@
 //! What may follow on what the reference holds: mostly something that fits, now and then something that does not.
 
+mod access;
 mod imports;
 mod members;
 mod offers;
@@ -74,44 +75,64 @@ impl Draft {
 /// Makes a step, where there is something that it could be about.
 type Make = fn(&mut Maker) -> Option<Draft>;
 
-/// How often each is tried, for members, trees, offers and grants.
-const TABLE: &[([u32; 4], Make)] = &[
-    ([5, 3, 8, 8], Maker::advance_clock),
-    ([4, 3, 3, 3], Maker::create_user),
-    ([4, 3, 3, 3], Maker::suspend_user),
-    ([9, 7, 6, 6], Maker::reinstate_user),
-    ([1, 1, 1, 1], Maker::revoke_user),
-    ([8, 70, 6, 5], Maker::create_org),
-    ([5, 8, 3, 2], Maker::update_org),
-    ([2, 3, 2, 2], Maker::suspend_org),
-    ([4, 8, 3, 3], Maker::reinstate_org),
-    ([2, 6, 1, 1], Maker::revoke_org),
-    ([24, 8, 8, 14], Maker::add_member),
-    ([12, 2, 2, 3], Maker::change_role),
-    ([8, 1, 2, 2], Maker::update_membership),
-    ([7, 1, 2, 3], Maker::suspend_membership),
-    ([12, 2, 3, 5], Maker::reinstate_membership),
-    ([8, 2, 2, 3], Maker::self_leave),
-    ([9, 2, 3, 3], Maker::admin_remove),
-    ([6, 2, 1, 1], Maker::transfer_ownership),
-    ([3, 2, 22, 3], Maker::create_invitation),
-    ([1, 1, 7, 1], Maker::create_invitations),
-    ([4, 1, 18, 3], Maker::accept_invitation),
-    ([1, 1, 5, 1], Maker::decline_invitation),
-    ([1, 1, 5, 1], Maker::revoke_invitation),
-    ([1, 1, 9, 1], Maker::extend_invitation),
-    ([2, 1, 6, 6], Maker::sweep),
-    ([4, 2, 3, 34], Maker::create_tuple),
-    ([1, 1, 1, 10], Maker::delete_tuple),
-    ([2, 3, 3, 2], Maker::import),
-    ([3, 3, 3, 3], Maker::read_users),
-    ([4, 14, 3, 3], Maker::read_orgs),
-    ([14, 4, 4, 4], Maker::read_members),
-    ([2, 1, 12, 1], Maker::read_invitations),
-    ([3, 2, 2, 14], Maker::read_tuples),
-    ([4, 3, 3, 22], Maker::check),
-    ([5, 5, 4, 4], Maker::read_changes),
-    ([6, 8, 7, 7], Maker::next_page),
+/// How often each is tried, for members, trees, offers, grants and permissions.
+const TABLE: &[([u32; 5], Make)] = &[
+    ([5, 3, 8, 8, 5], Maker::advance_clock),
+    ([4, 3, 3, 3, 2], Maker::create_user),
+    ([4, 3, 3, 3, 1], Maker::suspend_user),
+    ([9, 7, 6, 6, 2], Maker::reinstate_user),
+    ([1, 1, 1, 1, 1], Maker::revoke_user),
+    ([8, 70, 6, 5, 6], Maker::create_org),
+    ([5, 8, 3, 2, 3], Maker::update_org),
+    ([2, 3, 2, 2, 2], Maker::suspend_org),
+    ([4, 8, 3, 3, 4], Maker::reinstate_org),
+    ([2, 6, 1, 1, 1], Maker::revoke_org),
+    ([24, 8, 8, 14, 12], Maker::add_member),
+    ([12, 2, 2, 3, 5], Maker::change_role),
+    ([8, 1, 2, 2, 1], Maker::update_membership),
+    ([7, 1, 2, 3, 1], Maker::suspend_membership),
+    ([12, 2, 3, 5, 3], Maker::reinstate_membership),
+    ([8, 2, 2, 3, 2], Maker::self_leave),
+    ([9, 2, 3, 3, 2], Maker::admin_remove),
+    ([6, 2, 1, 1, 1], Maker::transfer_ownership),
+    ([3, 2, 22, 3, 3], Maker::create_invitation),
+    ([1, 1, 7, 1, 1], Maker::create_invitations),
+    ([4, 1, 18, 3, 3], Maker::accept_invitation),
+    ([1, 1, 5, 1, 1], Maker::decline_invitation),
+    ([1, 1, 5, 1, 1], Maker::revoke_invitation),
+    ([1, 1, 9, 1, 1], Maker::extend_invitation),
+    ([2, 1, 6, 6, 2], Maker::sweep),
+    ([4, 2, 3, 34, 2], Maker::create_tuple),
+    ([1, 1, 1, 10, 1], Maker::delete_tuple),
+    ([2, 3, 3, 2, 1], Maker::import),
+    ([3, 3, 3, 3, 1], Maker::read_users),
+    ([4, 14, 3, 3, 1], Maker::read_orgs),
+    ([14, 4, 4, 4, 1], Maker::read_members),
+    ([2, 1, 12, 1, 1], Maker::read_invitations),
+    ([3, 2, 2, 14, 1], Maker::read_tuples),
+    ([4, 3, 3, 22, 1], Maker::check),
+    ([5, 5, 4, 4, 1], Maker::read_changes),
+    ([6, 8, 7, 7, 4], Maker::next_page),
+    ([1, 1, 1, 1, 10], Maker::define_permission),
+    ([0, 0, 0, 0, 5], Maker::sync_catalog),
+    ([1, 1, 1, 1, 12], Maker::create_role),
+    ([0, 0, 0, 0, 4], Maker::update_role),
+    ([0, 0, 0, 0, 16], Maker::delete_role),
+    ([0, 0, 0, 0, 12], Maker::grant_role_permission),
+    ([0, 0, 0, 0, 4], Maker::revoke_role_permission),
+    ([0, 0, 0, 0, 3], Maker::seed_system_roles),
+    ([0, 0, 0, 0, 18], Maker::create_group),
+    ([0, 0, 0, 0, 6], Maker::update_group),
+    ([0, 0, 0, 0, 2], Maker::delete_group),
+    ([0, 0, 0, 0, 18], Maker::add_group_member),
+    ([0, 0, 0, 0, 14], Maker::remove_group_member),
+    ([0, 0, 0, 0, 18], Maker::add_group_role),
+    ([0, 0, 0, 0, 12], Maker::remove_group_role),
+    ([0, 0, 0, 0, 12], Maker::set_org_override),
+    ([0, 0, 0, 0, 12], Maker::set_membership_override),
+    ([0, 4, 0, 0, 7], Maker::move_org),
+    ([1, 1, 1, 1, 50], Maker::ask),
+    ([0, 0, 0, 0, 44], Maker::read_access),
 ];
 
 /// A step that may follow.
@@ -122,6 +143,7 @@ pub(crate) fn any_step(view: &Arc<View>, dice: Dice) -> Step {
         Theme::Trees => 1,
         Theme::Offers => 2,
         Theme::Grants => 3,
+        Theme::Permissions => 4,
     };
     let total: u32 = TABLE.iter().map(|(weights, _)| weights[column]).sum();
     loop {
@@ -186,6 +208,8 @@ impl Maker {
             "usr_id" => "usr_01960000000070008000000000000001",
             "mem_id" => "mem_01960000000070008000000000000001",
             "inv_id" => "inv_01960000000070008000000000000001",
+            "role_id" | "replacement_role_id" => "rol_01960000000070008000000000000001",
+            "group_id" => "grp_01960000000070008000000000000001",
             "tup_id" => "tup_01960000000070008000000000000001",
             _ => "org_01960000000070008000000000000001",
         };
@@ -321,6 +345,10 @@ impl Maker {
     fn role(&mut self) -> &'static str {
         if self.slip(10) {
             return "nobody";
+        }
+        // Where it is known: mostly, and above all where permissions are what it is about.
+        if self.view.theme == Theme::Permissions && self.dice.percent(40) {
+            return self.one_of(&access::ROLE_SLUGS);
         }
         self.one_of(&["owner", "owner", "admin", "admin", "member", "member", "guest", "viewer", "editor"])
     }

@@ -66,6 +66,7 @@ impl<'r> From<&'r Organization> for OrgRow<'r> {
             created_at,
             updated_at,
             ancestors: _,
+            structure_revision: _,
         } = org;
         Self {
             id: *id,
@@ -110,19 +111,25 @@ impl Rows {
         let spinner = if bars { progress::spinner("{spinner} reading") } else { ProgressBar::hidden() };
         let dump = turn.dump().await;
         spinner.finish_and_clear();
-        Ok(Self::of(dump?, turn.now))
+        Self::of(dump?, turn.now)
     }
 
-    fn of(dump: Dump, now: Timestamp) -> Self {
-        let Dump { users, mut organizations, memberships, invitations, tuples, .. } = dump;
+    fn of(dump: Dump, now: Timestamp) -> Result<Self, Failure> {
+        let Dump { users, mut organizations, memberships, invitations, tuples, permissions, roles, grants, groups, .. } = dump;
+        // A copy without them would be another store, and nobody would notice.
+        if !(permissions.is_empty() && roles.is_empty() && grants.is_empty() && groups.is_empty()) {
+            return Err(Failure::usage(
+                "this store has permissions, roles, groups or overrides, and an export cannot carry them yet: nothing was written",
+            ));
+        }
         organizations.sort_by_key(|org| (org.depth(), org.id));
-        Self {
+        Ok(Self {
             users,
             organizations,
             memberships: replaced_first(memberships).into_iter().map(|mem| mem.seen_at(now)).collect(),
             invitations: invitations.into_iter().map(|inv| inv.seen_at(now)).collect(),
             tuples,
-        }
+        })
     }
 
     fn counts(&self) -> Counts {
@@ -257,6 +264,16 @@ mod tests {
         let rows = rows.map(|(number, replaces)| membership(number, replaces)).to_vec();
         let order: Vec<MembershipId> = replaced_first(rows).iter().map(|mem| mem.id).collect();
         assert_eq!(order, [5, 3, 1, 2, 4].map(|number| id::<MembershipId>("mem", number)));
+    }
+
+    #[test]
+    fn what_the_file_cannot_carry_is_not_left_out() {
+        let empty = Dump::default();
+        assert!(Rows::of(empty.clone(), Timestamp::MIN).is_ok());
+        let (slug, at) = (tenantry::PermissionSlug::parse("doc.read").unwrap(), Timestamp::MIN);
+        let row = tenantry::PermissionRow { slug, name: None, description: None, category: None, created_at: at, updated_at: at };
+        let refused = Rows::of(Dump { permissions: vec![row], ..empty }, Timestamp::MIN).unwrap_err();
+        assert!(matches!(refused, Failure::Usage(text) if text.contains("nothing was written")));
     }
 
     #[test]

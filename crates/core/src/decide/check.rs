@@ -1,13 +1,16 @@
 //! Checks that several commands share. Each fails with the error that spec/ gives it.
 
+use std::collections::BTreeSet;
+
+use super::CreateRole;
 use crate::entity::{Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus};
 use crate::error::{DomainError, Precondition};
 use crate::id::IdType;
 use crate::json::Value;
-use crate::load::Snapshot;
-use crate::role::Role;
+use crate::load::{Line, Snapshot};
+use crate::role::{Role, RoleDefinition};
 use crate::time::Timestamp;
-use crate::value::{Metadata, Name};
+use crate::value::{Description, Metadata, Name, PermissionSlug, RoleSlug};
 
 /// "NF": the row is there.
 pub(super) fn found<T>(row: Option<T>, kind: IdType) -> Result<T, DomainError> {
@@ -17,6 +20,31 @@ pub(super) fn found<T>(row: Option<T>, kind: IdType) -> Result<T, DomainError> {
 /// A name of the form that spec/organizations.md gives.
 pub(super) fn name(field: &'static str, text: &str) -> Result<Name, DomainError> {
     Name::parse(text).ok_or_else(|| DomainError::format(field, "1 to 200 characters without control characters"))
+}
+
+/// A description of the form that spec/roles.md gives.
+pub(super) fn description(text: &str) -> Result<Description, DomainError> {
+    Description::parse(text).ok_or_else(|| DomainError::format("description", "1 to 1000 characters without control characters"))
+}
+
+/// A permission's slug.
+pub(crate) fn permission(field: &'static str, text: &str) -> Result<PermissionSlug, DomainError> {
+    PermissionSlug::parse(text).ok_or_else(|| DomainError::format(field, PERMISSION))
+}
+
+/// What a field takes that names a permission.
+pub(crate) const PERMISSION: &str =
+    "`resource.action`: 2 to 8 parts of `a-z`, `0-9`, `_` and `-`, each beginning with a letter; behind the first dot `A-Z` too";
+
+/// What a field takes that names several.
+pub(super) const PERMISSIONS: &str = "a list of at most 100000 slugs such as `invoices.read`";
+
+/// Several permissions' slugs, each once.
+pub(super) fn permissions(field: &'static str, texts: &[String]) -> Result<BTreeSet<PermissionSlug>, DomainError> {
+    if texts.len() > CreateRole::MAX_PERMISSIONS {
+        return Err(DomainError::format(field, PERMISSIONS));
+    }
+    texts.iter().map(|text| permission(field, text)).collect()
 }
 
 /// "user ok": no row, or an active one.
@@ -32,9 +60,27 @@ pub(super) fn org_active(org: &Organization) -> Result<(), DomainError> {
     if org.status == OrgStatus::Active { Ok(()) } else { Err(Precondition::OrgNotActive.into()) }
 }
 
-/// A role that the organization knows.
-pub(super) fn known_role(text: &str) -> Result<Role, DomainError> {
+/// A built-in role.
+pub(super) fn built_in_role(text: &str) -> Result<Role, DomainError> {
     Role::from_slug(text).ok_or_else(|| Precondition::UnknownRole.into())
+}
+
+/// The slug to look up where a role is given: none for a built-in role, which is known everywhere, nor for a text that is no slug.
+pub(super) fn own_slug(text: &str) -> Option<RoleSlug> {
+    RoleSlug::parse(text).filter(|_| Role::from_slug(text).is_none())
+}
+
+/// A role that the organization knows: a built-in one, or the nearest of its own, those of the organizations above it, and those of
+/// the system (spec/roles.md).
+pub(super) fn known_role(text: &str, line: Option<&Line>) -> Result<Role, DomainError> {
+    if let Some(role) = Role::from_slug(text) {
+        return Ok(role);
+    }
+    let nearest = line.and_then(|line| {
+        let place = |role: &RoleDefinition| line.orgs.iter().position(|(org, ..)| Some(*org) == role.org_id);
+        line.roles.iter().filter(|role| role.slug.as_str() == text).max_by_key(|role| place(role))
+    });
+    nearest.map(RoleDefinition::held).ok_or_else(|| Precondition::UnknownRole.into())
 }
 
 /// Status active and not expired.

@@ -9,7 +9,7 @@ use crate::entity::{Membership, MembershipStatus, Organization, User};
 use crate::event::{Actor, Event, EventData, EventType, Fields};
 use crate::id::{AnyId, Id, IdType, MembershipId, OrgId, UserId};
 use crate::json::Value;
-use crate::load::OtherOwner;
+use crate::load::{Line, OtherOwner, Snapshot};
 use crate::role::Role;
 use crate::time::Timestamp;
 use crate::tuple::{EntityRef, Tuple};
@@ -24,6 +24,8 @@ pub(super) struct Draft<'e, 'i> {
     new_orgs: bool,
     no_orgs: BTreeSet<OrgId>,
     new_users: Option<Vec<UserId>>,
+    trees: BTreeMap<OrgId, (u64, bool)>,
+    system: Option<(u64, bool)>,
     objects: Vec<(EntityRef, OrgId)>,
     born: BTreeMap<OrgId, u64>,
     changes: Vec<Change>,
@@ -40,6 +42,8 @@ impl<'e, 'i> Draft<'e, 'i> {
             new_orgs: false,
             no_orgs: BTreeSet::new(),
             new_users: None,
+            trees: BTreeMap::new(),
+            system: None,
             objects: Vec::new(),
             born,
             changes: Vec::new(),
@@ -95,6 +99,61 @@ impl<'e, 'i> Draft<'e, 'i> {
     /// The plan inserts organizations whose ids may be in use already, as those of objects, or relies on the absence of some.
     pub(super) fn brings_orgs(&mut self) {
         self.new_orgs = true;
+    }
+
+    /// The decision holds only while nobody in this tree gets another place.
+    pub(super) fn rely_on_tree(&mut self, root: OrgId, revision: u64) {
+        self.trees.entry(root).or_insert((revision, false));
+    }
+
+    /// Somebody in this tree gets another place.
+    pub(super) fn advance_tree(&mut self, root: OrgId, revision: u64) {
+        self.trees.insert(root, (revision, true));
+    }
+
+    /// The decision holds only while what belongs to no organization stays as it is.
+    pub(super) fn rely_on_system(&mut self, revision: u64) {
+        self.system.get_or_insert((revision, false));
+    }
+
+    /// Something that belongs to no organization changes.
+    pub(super) fn advance_system(&mut self, revision: u64) {
+        self.system = Some((revision, true));
+    }
+
+    /// The role goes on to be known in this organization. A built-in one always is.
+    pub(super) fn rely_on_role(&mut self, org: &Organization, role: Role, line: Option<&Line>) {
+        let definition = line.and_then(|line| line.roles.iter().find(|known| known.id == role.id()));
+        self.rely_on_home(org, definition.and_then(|role| role.org_id), line);
+    }
+
+    /// A role of the organization `home` goes on to be known in this one: it is there, and `home` is this one or above it. One of the
+    /// system is never deleted.
+    pub(super) fn rely_on_home(&mut self, org: &Organization, home: Option<OrgId>, line: Option<&Line>) {
+        let Some(home) = home else { return };
+        if home == org.id {
+            self.rely_on_org(org.id, org.revision);
+            return;
+        }
+        let Some(line) = line else { return };
+        let place = line.orgs.iter().find(|(id, ..)| *id == home);
+        if let (Some((root, _, structure)), Some((_, revision, _))) = (line.orgs.first(), place) {
+            self.rely_on_org(home, *revision);
+            self.rely_on_tree(*root, *structure);
+        }
+    }
+
+    /// The decision holds only while nothing of the organization's line changes: neither its shape, nor what belongs to the
+    /// organizations above it, nor what belongs to none.
+    pub(super) fn rely_on_line(&mut self, line: Option<&Line>) {
+        let Some(line) = line else { return };
+        for (org, revision, _) in &line.orgs {
+            self.rely_on_org(*org, *revision);
+        }
+        if let Some((root, _, structure)) = line.orgs.first() {
+            self.rely_on_tree(*root, *structure);
+        }
+        self.rely_on_system(line.system_revision);
     }
 
     /// The plan inserts users whose ids may be in use already, as external ones; these must not hold a membership.
@@ -159,11 +218,17 @@ impl<'e, 'i> Draft<'e, 'i> {
         let orgs = self.orgs.into_iter().map(|(id, (revision, events))| Guard::Org { id, revision, events });
         let objects = self.objects.into_iter().map(|(object, org_id)| Guard::Object { object, org_id });
         let new_users = self.new_users.map(|without_memberships| Guard::NewUsers { without_memberships });
+        let trees = self.trees.into_iter().map(|(root, (revision, advance))| Guard::Tree { root, revision, advance });
+        let system = self.system.map(|(revision, advance)| Guard::System { revision, advance });
         let new_orgs = self.new_orgs.then_some(Guard::NewOrgs);
         let no_orgs = self.no_orgs.into_iter().map(|id| Guard::NoOrg { id });
         let plan = Plan {
             at: Some(self.env.now),
-            guards: new_orgs.into_iter().chain(no_orgs).chain(new_users).chain(objects).chain(users).chain(orgs).collect(),
+            guards: (new_orgs.into_iter().chain(no_orgs).chain(new_users).chain(trees).chain(objects))
+                .chain(system)
+                .chain(users)
+                .chain(orgs)
+                .collect(),
             changes: self.changes,
             events: self.events,
             progress: None,
@@ -196,21 +261,26 @@ impl<'e, 'i> Draft<'e, 'i> {
         Membership { status: to, removed_by, updated_at: self.now(), ..mem.clone() }
     }
 
-    /// "end(m)": the membership becomes revoked, and the tuples of its user in the organization's scope, so many, go. Answers the
-    /// row after it, and what the event says of the tuples.
-    pub(super) fn end(&mut self, mem: &Membership, removed_by: Option<UserId>, tuples: u64) -> (Membership, Fields) {
+    /// "end(m)": the membership becomes revoked, its user leaves the organization's groups, and the tuples of its user in the
+    /// organization's scope, so many, go. Answers the row after it, and what the event says of the others.
+    pub(super) fn end(&mut self, mem: &Membership, removed_by: Option<UserId>, seen: &Snapshot) -> (Membership, Fields) {
+        let (groups, tuples) = (seen.member_groups, seen.member_tuples);
         let after = self.set_status(mem, MembershipStatus::Revoked, removed_by);
         let mut told = Fields::new().with("status", after.status.as_str());
         if tuples > 0 {
             self.change(Change::DeleteTuplesOfMember { org_id: mem.org_id, usr_id: mem.usr_id, count: tuples });
             told = told.with("tuples_deleted", Value::count(tuples));
         }
+        if groups > 0 {
+            self.change(Change::DropGroupMembersOfUser { org_id: mem.org_id, usr_id: mem.usr_id, count: groups });
+            told = told.with("groups_left", Value::count(groups));
+        }
         (after, told)
     }
 
     /// A membership that was found expired makes room for another one.
-    pub(super) fn make_room(&mut self, org: &Organization, expired: &Membership, tuples: u64) {
-        let (_, after) = self.end(expired, None, tuples);
+    pub(super) fn make_room(&mut self, org: &Organization, expired: &Membership, seen: &Snapshot) {
+        let (_, after) = self.end(expired, None, seen);
         let before = Fields::new().with("status", MembershipStatus::Expired.as_str());
         self.event(org, EventType::MembershipExpired, &about(expired), before, after);
     }
@@ -238,8 +308,9 @@ impl<'e, 'i> Draft<'e, 'i> {
         }
     }
 
-    /// "rotate(m, role)": the row ends and one with the new role takes over. Answers the new row.
-    pub(super) fn rotate(&mut self, org: &Organization, mem: &Membership, role: Role) -> Membership {
+    /// "rotate(m, role)": the row ends and one with the new role takes over, with as many overrides as the old one has. Answers the new
+    /// row.
+    pub(super) fn rotate(&mut self, org: &Organization, mem: &Membership, role: Role, overrides: u64) -> Membership {
         self.set_status(mem, MembershipStatus::Revoked, None);
         let next = Membership {
             replaces: Some(mem.id),
@@ -250,6 +321,9 @@ impl<'e, 'i> Draft<'e, 'i> {
             ..self.new_membership(mem.usr_id, mem.org_id, role)
         };
         self.change(Change::InsertMembership(next.clone()));
+        if overrides > 0 {
+            self.change(Change::CopyGrants { from: mem.id, to: next.id, count: overrides });
+        }
         let state = |id: MembershipId, role: Role| Fields::new().with("mem_id", id.to_string()).with("role", role.slug());
         self.event(
             org,

@@ -15,7 +15,7 @@ use crate::load::{LoadSpec, Snapshot, Standpoint};
 use crate::role::Role;
 use crate::time::Timestamp;
 use crate::tuple::{self, EntityRef, Grant, Tuple, TupleKey};
-use crate::value::{Identifier, ObjectType};
+use crate::value::{Identifier, ObjectType, RoleSlug};
 
 /// A relation on an object that an invited person gets with the membership.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +121,7 @@ struct Inviting<'s> {
 impl Inviting<'_> {
     fn invite(&mut self, draft: &mut Draft<'_, '_>, row: &InvitationInput) -> Result<Invitation, DomainError> {
         let (identifier, pre_tuples) = row.forms()?;
-        let role = check::known_role(&row.role)?;
+        let role = check::known_role(&row.role, self.seen.line.as_ref())?;
         check::future(Some(row.expires_at), draft.now())?;
         if pre_tuples.iter().any(|promise| promise.object.kind == ObjectType::ORG) {
             return Err(Precondition::PreTupleOnOrg.into());
@@ -152,6 +152,7 @@ impl Inviting<'_> {
             terminal_by: None,
             judged: self.judged,
         };
+        draft.rely_on_role(self.org, role, self.seen.line.as_ref());
         draft.change(Change::InsertInvitation(inv.clone()));
         draft.event(self.org, EventType::InvitationCreated, &[inv.id.any()], Fields::new(), offered(&inv));
         Ok(inv)
@@ -185,7 +186,8 @@ fn promised(rows: &[InvitationInput]) -> Vec<Grant> {
 
 fn load_invite(org: OrgId, rows: &[InvitationInput]) -> LoadSpec {
     let identifiers: BTreeSet<Identifier> = rows.iter().filter_map(|row| Identifier::parse(&row.identifier)).collect();
-    LoadSpec::Invite { org, identifiers: identifiers.into_iter().collect(), grants: promised(rows) }
+    let roles: BTreeSet<RoleSlug> = rows.iter().filter_map(|row| check::own_slug(&row.role)).collect();
+    LoadSpec::Invite { org, identifiers: identifiers.into_iter().collect(), grants: promised(rows), roles: roles.into_iter().collect() }
 }
 
 fn inviting<'s>(
@@ -351,7 +353,7 @@ impl Command for AcceptInvitation {
         let is_guarded = env.caller.as_guarded().is_some();
         let mut draft = Draft::new(env);
         if let Some(expired) = expired {
-            draft.make_room(org, expired, seen.member_tuples);
+            draft.make_room(org, expired, seen);
         }
         let usr_id = match self.as_usr_id {
             Some(usr_id) => {
@@ -382,6 +384,7 @@ impl Command for AcceptInvitation {
         };
         let after = status_fields(invitation.status).with("invited_user_id", usr_id.to_string());
         draft.event(org, EventType::InvitationAccepted, &[inv.id.any(), usr_id.any()], status_fields(inv.status), after);
+        draft.rely_on_role(org, inv.role, seen.line.as_ref());
         let membership = Membership { invited_by: Some(inv.invited_by), ..draft.new_membership(usr_id, inv.org_id, inv.role) };
         draft.change(Change::InsertMembership(membership.clone()));
         draft.event(org, EventType::MembershipAdded, &about(&membership), Fields::new(), added(&membership));
@@ -578,6 +581,9 @@ impl Command for ExtendInvitation {
             return Err(DomainError::InvitationNotPending);
         }
         check::org_active(org)?;
+        if inv.role.custom().is_some() && seen.line.as_ref().is_none_or(|line| line.roles.iter().all(|role| role.id != inv.role.id())) {
+            return Err(Precondition::UnknownRole.into());
+        }
         check::future(Some(self.expires_at), env.now)?;
         let other = seen.pending.iter().find(|other| other.id != inv.id);
         if other.is_some_and(|other| other.status_at(env.now) == InvitationStatus::Pending) {
@@ -591,6 +597,7 @@ impl Command for ExtendInvitation {
         if let Some(other) = other {
             draft.expire(org, other);
         }
+        draft.rely_on_role(org, inv.role, seen.line.as_ref());
         draft.change(Change::ExtendInvitation { org_id: inv.org_id, id: inv.id, from: inv.status, expires_at: self.expires_at });
         let next = Invitation {
             status: InvitationStatus::Pending,

@@ -52,7 +52,7 @@ impl Command for AddMember {
     type Output = Membership;
 
     fn load(&self) -> Result<LoadSpec, DomainError> {
-        Ok(LoadSpec::Join { org: self.org_id, usr: self.usr_id })
+        Ok(LoadSpec::Join { org: self.org_id, usr: self.usr_id, role: check::own_slug(&self.role) })
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
@@ -63,7 +63,7 @@ impl Command for AddMember {
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         check::org_active(org)?;
         check::user_ok(seen.user.as_ref())?;
-        let role = check::known_role(&self.role)?;
+        let role = check::known_role(&self.role, seen.line.as_ref())?;
         if role == Role::Owner && self.expires_at.is_some() {
             return Err(Precondition::OwnerCannotExpire.into());
         }
@@ -76,8 +76,9 @@ impl Command for AddMember {
             draft.advance_user(self.usr_id, seen.user.as_ref());
         }
         if let Some(expired) = expired {
-            draft.make_room(org, expired, seen.member_tuples);
+            draft.make_room(org, expired, seen);
         }
+        draft.rely_on_role(org, role, seen.line.as_ref());
         let invited_by = self.invited_by.or(acting.map(|acting| acting.usr_id));
         let mem = Membership { invited_by, expires_at: self.expires_at, ..draft.new_membership(self.usr_id, self.org_id, role) };
         draft.change(Change::InsertMembership(mem.clone()));
@@ -107,7 +108,7 @@ impl Command for ChangeRole {
     type Output = Membership;
 
     fn load(&self) -> Result<LoadSpec, DomainError> {
-        Ok(LoadSpec::Member { mem: self.mem_id, peer: None })
+        Ok(LoadSpec::Member { mem: self.mem_id, peer: None, role: check::own_slug(&self.new_role) })
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
@@ -116,7 +117,7 @@ impl Command for ChangeRole {
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         check::mem_active(mem, env.now)?;
         check::org_active(org)?;
-        let role = check::known_role(&self.new_role)?;
+        let role = check::known_role(&self.new_role, seen.line.as_ref())?;
         if role == mem.role {
             let same = mem.clone();
             return Ok(Draft::new(env).finish(same));
@@ -133,7 +134,8 @@ impl Command for ChangeRole {
         if mem.role == Role::Owner {
             draft.rely_on_owner(seen.other_owner.as_ref());
         }
-        let next = draft.rotate(org, mem, role);
+        draft.rely_on_role(org, role, seen.line.as_ref());
+        let next = draft.rotate(org, mem, role, seen.overrides);
         Ok(draft.finish(next))
     }
 }
@@ -176,7 +178,7 @@ impl Command for UpdateMembership {
 
     fn load(&self) -> Result<LoadSpec, DomainError> {
         self.metadata.try_map(check::metadata)?;
-        Ok(LoadSpec::Member { mem: self.mem_id, peer: None })
+        Ok(LoadSpec::Member { mem: self.mem_id, peer: None, role: None })
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
@@ -262,7 +264,7 @@ impl Command for SuspendMembership {
     type Output = Membership;
 
     fn load(&self) -> Result<LoadSpec, DomainError> {
-        Ok(LoadSpec::Member { mem: self.mem_id, peer: None })
+        Ok(LoadSpec::Member { mem: self.mem_id, peer: None, role: None })
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
@@ -287,7 +289,7 @@ impl Command for ReinstateMembership {
     type Output = Membership;
 
     fn load(&self) -> Result<LoadSpec, DomainError> {
-        Ok(LoadSpec::Member { mem: self.mem_id, peer: None })
+        Ok(LoadSpec::Member { mem: self.mem_id, peer: None, role: None })
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
@@ -339,7 +341,7 @@ impl Command for SelfLeave {
     type Output = Membership;
 
     fn load(&self) -> Result<LoadSpec, DomainError> {
-        Ok(LoadSpec::Member { mem: self.mem_id, peer: self.transfer_to })
+        Ok(LoadSpec::Member { mem: self.mem_id, peer: self.transfer_to, role: None })
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
@@ -372,12 +374,12 @@ impl Command for SelfLeave {
             }
             Some(peer) => {
                 draft.advance_user(peer.usr_id, seen.peer_user.as_ref());
-                draft.rotate(org, peer, Role::Owner);
+                draft.rotate(org, peer, Role::Owner, seen.peer_overrides);
             }
             None if mem.role == Role::Owner => draft.rely_on_owner(seen.other_owner.as_ref()),
             None => {}
         }
-        let (left, after) = draft.end(mem, None, seen.member_tuples);
+        let (left, after) = draft.end(mem, None, seen);
         draft.event(org, EventType::MembershipLeft, &about(mem), status_fields(mem.status), after);
         Ok(draft.finish(left))
     }
@@ -404,7 +406,7 @@ impl Command for AdminRemove {
     type Output = Membership;
 
     fn load(&self) -> Result<LoadSpec, DomainError> {
-        Ok(LoadSpec::Member { mem: self.mem_id, peer: Some(self.admin_usr_id) })
+        Ok(LoadSpec::Member { mem: self.mem_id, peer: Some(self.admin_usr_id), role: None })
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
@@ -427,7 +429,7 @@ impl Command for AdminRemove {
         }
 
         let mut draft = Draft::new(env);
-        let (removed, after) = draft.end(mem, Some(self.admin_usr_id), seen.member_tuples);
+        let (removed, after) = draft.end(mem, Some(self.admin_usr_id), seen);
         let after = after.with("removed_by", self.admin_usr_id.to_string());
         draft.event(org, EventType::MembershipRemoved, &[mem.id.any(), mem.usr_id.any()], status_fields(mem.status), after);
         Ok(draft.finish(removed))

@@ -3,14 +3,20 @@
 //! Deciding is pure. The order of the checks in each `decide` is the order of the check table in spec/, which fixtures
 //! pin: with several reasons to refuse, the first one is what the caller sees.
 
-mod check;
+mod catalog;
+pub(crate) mod check;
 mod draft;
+mod groups;
 pub(crate) mod guard;
 mod import;
 mod invitations;
+mod manifest;
 mod memberships;
+mod moves;
 mod organizations;
+mod overrides;
 mod ownership;
+mod roles;
 mod sweep;
 mod tuples;
 mod users;
@@ -28,15 +34,25 @@ use crate::load::{LoadSpec, Snapshot};
 use crate::source::IdSource;
 use crate::time::Timestamp;
 
+pub use catalog::{DefinePermission, PermissionDefinition, SyncCatalog, SyncedCatalog};
+pub(crate) use check::PERMISSION;
+pub use groups::{AddGroupMember, AddGroupRole, CreateGroup, DeleteGroup, RemoveGroupMember, RemoveGroupRole, UpdateGroup};
 pub use guard::Guarded;
 pub use import::{Import, ImportCounts, ImportInvitation, ImportMember, ImportOrg, ImportRow, ImportTuple, ImportUser};
 pub use invitations::{
     AcceptInvitation, AcceptedInvitation, CreateInvitation, CreateInvitations, DeclineInvitation, ExtendInvitation, InvitationInput,
     InvitedRow, PreTuple, RevokeInvitation,
 };
+pub use manifest::{Exposure, ManifestResource, TenantScope};
 pub use memberships::{AddMember, AdminRemove, ChangeRole, ReinstateMembership, SelfLeave, SuspendMembership, UpdateMembership};
+pub use moves::MoveOrg;
 pub use organizations::{CreateOrg, CreatedOrg, ReinstateOrg, RevokeOrg, SuspendOrg, UpdateOrg};
+pub use overrides::{SetMembershipOverride, SetOrgOverride};
 pub use ownership::{TransferOwnership, TransferredOwnership};
+pub use roles::{
+    ChangedPermissions, CreateRole, DeleteRole, DeletedRole, GrantRolePermissions, RevokeRolePermissions, SeedSystemRoles, SeededRoles,
+    UpdateRole,
+};
 pub use sweep::{Sweep, Swept};
 pub(crate) use tuples::tuple_key;
 pub use tuples::{CreateTuple, DeleteTuple};

@@ -142,7 +142,11 @@ impl Command for CreateOrg {
             created_at: now,
             updated_at: now,
             ancestors: ancestors.unwrap_or_default(),
+            structure_revision: 0,
         };
+        if let Some((root, structure)) = seen.structure {
+            draft.rely_on_tree(root, structure);
+        }
         let owner = draft.new_membership(self.creator, org.id, Role::Owner);
         draft.change(Change::InsertOrg(org.clone()));
         if let Some(slug) = &org.slug {
@@ -503,12 +507,16 @@ impl Command for RevokeOrg {
         if seen.org_tuples > 0 {
             draft.change(Change::DeleteTuplesOfOrg { org_id: org.id, count: seen.org_tuples });
         }
+        if seen.member_groups > 0 {
+            draft.change(Change::DropGroupMembersOfOrg { org_id: org.id, count: seen.member_groups });
+        }
         let ids = ids.iter().map(|id| id.to_string().into()).collect();
         let after = status_fields(next.status)
             .with("memberships_ended", Value::count(*count))
             .with("membership_ids", Value::List(ids))
             .with("invitations_revoked", Value::count(seen.pending_count))
-            .with("tuples_deleted", Value::count(seen.org_tuples));
+            .with("tuples_deleted", Value::count(seen.org_tuples))
+            .with_some("groups_left", (seen.member_groups > 0).then(|| Value::count(seen.member_groups)));
         draft.event(org, EventType::OrganizationRevoked, &[org.id.any()], status_fields(org.status), after);
         let next = draft.org_after(next);
         Ok(draft.finish(next))

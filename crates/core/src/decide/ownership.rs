@@ -81,9 +81,9 @@ impl Command for TransferOwnership {
             to.clone()
         } else {
             draft.advance_user(to.usr_id, seen.peer_user.as_ref());
-            draft.rotate(org, to, Role::Owner)
+            draft.rotate(org, to, Role::Owner, seen.peer_overrides)
         };
-        let from_membership = draft.rotate(org, from, Role::Member);
+        let from_membership = draft.rotate(org, from, Role::Member, seen.overrides);
         Ok(draft.finish(TransferredOwnership { from_membership, to_membership }))
     }
 }

@@ -125,7 +125,8 @@ impl Command for CreateTuple {
                 return Err(Precondition::NotAMember.into());
             }
         }
-        if seen.object_org.is_some() && Role::from_slug(key.relation.as_str()).is_some() {
+        let of_own_role = seen.line.as_ref().is_some_and(|line| !line.roles.is_empty());
+        if seen.object_org.is_some() && (Role::from_slug(key.relation.as_str()).is_some() || of_own_role) {
             return Err(Precondition::MembershipRelation.into());
         }
         let expired = match &seen.tuple {
@@ -141,7 +142,10 @@ impl Command for CreateTuple {
         }
         // Which relations are those of roles is a fact of the object.
         match (&seen.object_org, key.object.as_org()) {
-            (Some(org), _) => draft.rely_on_org(org.id, org.revision),
+            (Some(org), _) => {
+                draft.rely_on_org(org.id, org.revision);
+                draft.rely_on_line(seen.line.as_ref());
+            }
             (None, Some(org)) if Role::from_slug(key.relation.as_str()).is_some() => draft.rely_on_no_org(org),
             (None, _) => {}
         }

@@ -41,8 +41,14 @@ fn belongs(event: &Event) -> bool {
     use EventType as Type;
 
     match event.kind {
-        Type::UserCreated | Type::UserSuspended | Type::UserReinstated | Type::UserRevoked => event.org_id.is_none(),
-        Type::TupleCreated | Type::TupleDeleted | Type::ImportApplied => true,
+        Type::UserCreated | Type::UserSuspended | Type::UserReinstated | Type::UserRevoked | Type::CatalogSynced => event.org_id.is_none(),
+        Type::TupleCreated
+        | Type::TupleDeleted
+        | Type::ImportApplied
+        | Type::RoleCreated
+        | Type::RoleUpdated
+        | Type::RolePermissionsGranted
+        | Type::RolePermissionsRevoked => true,
         Type::OrganizationCreated
         | Type::OrganizationChildAdded
         | Type::OrganizationUpdated
@@ -62,14 +68,25 @@ fn belongs(event: &Event) -> bool {
         | Type::InvitationDeclined
         | Type::InvitationRevoked
         | Type::InvitationExtended
-        | Type::InvitationExpired => event.org_id.is_some(),
+        | Type::InvitationExpired
+        | Type::OrganizationMoved
+        | Type::RoleDeleted
+        | Type::GroupCreated
+        | Type::GroupUpdated
+        | Type::GroupDeleted
+        | Type::GroupMemberAdded
+        | Type::GroupMemberRemoved
+        | Type::GroupRoleAdded
+        | Type::GroupRoleRemoved
+        | Type::OrgOverrideChanged
+        | Type::MembershipOverrideChanged => event.org_id.is_some(),
     }
 }
 
 /// Whether the subjects are of the kinds that the type says, and an organization's own event is about itself.
 fn subjects_fit(event: &Event) -> bool {
     use EventType as Type;
-    use IdType::{Invitation, Membership, Organization, Tuple, User};
+    use IdType::{Group, Invitation, Membership, Organization, Role, Tuple, User};
 
     let kinds: &[IdType] = match event.kind {
         Type::OrganizationCreated
@@ -77,7 +94,13 @@ fn subjects_fit(event: &Event) -> bool {
         | Type::OrganizationUpdated
         | Type::OrganizationSuspended
         | Type::OrganizationReinstated
+        | Type::OrganizationMoved
+        | Type::OrgOverrideChanged
         | Type::OrganizationRevoked => &[Organization],
+        Type::RoleCreated | Type::RoleUpdated | Type::RoleDeleted | Type::RolePermissionsGranted | Type::RolePermissionsRevoked => &[Role],
+        Type::GroupCreated | Type::GroupUpdated | Type::GroupDeleted => &[Group],
+        Type::GroupMemberAdded | Type::GroupMemberRemoved => &[Group, User],
+        Type::GroupRoleAdded | Type::GroupRoleRemoved => &[Group, Role],
         Type::MembershipRoleChanged => &[Membership, Membership, User],
         Type::MembershipAdded
         | Type::MembershipUpdated
@@ -85,6 +108,7 @@ fn subjects_fit(event: &Event) -> bool {
         | Type::MembershipReinstated
         | Type::MembershipLeft
         | Type::MembershipRemoved
+        | Type::MembershipOverrideChanged
         | Type::MembershipExpired => &[Membership, User],
         Type::InvitationAccepted => &[Invitation, User],
         Type::InvitationCreated
@@ -95,7 +119,7 @@ fn subjects_fit(event: &Event) -> bool {
         Type::TupleCreated | Type::TupleDeleted => &[Tuple],
         Type::UserCreated | Type::UserSuspended | Type::UserReinstated | Type::UserRevoked => &[User],
         Type::ImportApplied if event.org_id.is_some() => &[Organization],
-        Type::ImportApplied => &[],
+        Type::ImportApplied | Type::CatalogSynced => &[],
     };
     let of_the_kinds = event.subject_ids.iter().map(|id| id.kind).eq(kinds.iter().copied());
     let own = event.org_id.map(|org| org.any());

@@ -4,6 +4,7 @@
 //! compared where a clock that was put back, or an import, may have set them. So a finding means that something else wrote to the
 //! store, that a backup was put together from two moments, or that there is a defect.
 
+mod access;
 mod events;
 mod feed;
 mod invitations;
@@ -57,11 +58,16 @@ macro_rules! invariants {
 
 invariants! {
     /// Every value can be read.
-    Readable = "unreadable" in ["user_account", "organization", "organization_slug", "membership", "invitation", "tuple", "event"],
+    Readable = "unreadable" in [
+        "user_account", "organization", "organization_slug", "membership", "invitation", "tuple", "permission", "role",
+        "permission_grant", "user_group", "group_member", "group_role", "event"
+    ],
     /// An id stands for one row, a slug for one holder.
-    IdOnce = "id_twice" in ["user_account", "organization", "organization_slug", "membership", "invitation", "tuple", "event"],
+    IdOnce = "id_twice" in [
+        "user_account", "organization", "organization_slug", "membership", "invitation", "tuple", "role", "user_group", "event"
+    ],
     /// The organization of a row is there.
-    OrgThere = "org_missing" in ["membership", "invitation", "tuple", "event"],
+    OrgThere = "org_missing" in ["membership", "invitation", "tuple", "role", "user_group", "event"],
     /// A row that an event tells of, and that never goes, is there.
     RowThere = "row_missing" in ["user_account", "organization", "membership", "invitation"],
     /// The rows that no event tells of came with the import of their organization, which told their number.
@@ -139,6 +145,21 @@ invariants! {
     NoRoleStored = "stored_role" in ["tuple"],
     /// A tuple is the one that the last event about it tells of.
     TupleLog = "tuple_log" in ["tuple"],
+
+    /// The slug of a role is that of no other one of its organization, or of the system.
+    RoleSlugOnce = "role_slug_twice" in ["role"],
+    /// A role that is held is there; one that a membership in force holds is known in its organization, and called as it says.
+    RoleThere = "role_missing" in ["membership", "group_role"],
+    /// The slug of a group is that of no other one of its organization.
+    GroupSlugOnce = "group_slug_twice" in ["user_group"],
+    /// The group of a member or a role is there.
+    GroupThere = "group_missing" in ["group_member", "group_role"],
+    /// Who is in a group has a membership of its organization that is not revoked.
+    GroupOfMembers = "not_of_the_group" in ["group_member"],
+    /// The role, organization or membership that something is granted or denied to is there.
+    HolderThere = "holder_missing" in ["permission_grant"],
+    /// A permission that is granted or denied is in the catalog.
+    PermissionThere = "permission_missing" in ["permission_grant"],
 
     /// An event belongs to the log that its type belongs to, and has a revision exactly in an organization's.
     EventPlace = "event_place" in ["event"],
@@ -246,6 +267,7 @@ pub fn examine(dump: &Dump, now: Timestamp) -> Vec<Finding> {
     memberships::check(&rows, &mut found);
     invitations::check(&rows, &mut found);
     tuples::check(&rows, &mut found);
+    access::check(&rows, &mut found);
     events::check(&rows, &mut found);
     log::check(&rows, &mut found);
     found.sorted()

@@ -61,12 +61,32 @@ impl<'d> Rows<'d> {
 
     /// What holds in every table: ids are unique, and the organization of a row is there.
     pub(super) fn check(&self, found: &mut Found) {
-        let Dump { users, user_revisions: _, organizations, ancestors: _, slugs, memberships, invitations, tuples, events } = self.dump;
+        let Dump {
+            users,
+            user_revisions: _,
+            organizations,
+            ancestors: _,
+            structure_revisions: _,
+            slugs,
+            memberships,
+            invitations,
+            tuples,
+            system_revision: _,
+            permissions: _,
+            roles,
+            grants: _,
+            groups,
+            group_members: _,
+            group_roles: _,
+            events,
+        } = self.dump;
         once("user_account", users.iter().map(|row| row.id), found);
         once("organization", organizations.iter().map(|row| row.id), found);
         once("membership", memberships.iter().map(|row| row.id), found);
         once("invitation", invitations.iter().map(|row| row.id), found);
         once("tuple", tuples.iter().map(|row| row.id), found);
+        once("role", roles.iter().map(|row| row.id), found);
+        once("user_group", groups.iter().map(|row| row.id), found);
         once("event", events.iter().map(|row| row.id), found);
         let mut held = HashMap::new();
         for (slug, org) in slugs {
@@ -82,6 +102,8 @@ impl<'d> Rows<'d> {
         self.org_there("membership", memberships.iter().map(|row| (row.id, Some(row.org_id))), found);
         self.org_there("invitation", invitations.iter().map(|row| (row.id, Some(row.org_id))), found);
         self.org_there("tuple", tuples.iter().map(|row| (row.id, row.org_id)), found);
+        self.org_there("role", roles.iter().map(|row| (row.id, row.org_id)), found);
+        self.org_there("user_group", groups.iter().map(|row| (row.id, Some(row.org_id))), found);
         self.org_there("event", events.iter().map(|row| (row.id, row.org_id)), found);
     }
 

@@ -4,13 +4,15 @@ use std::collections::btree_map;
 
 use super::State;
 use super::roster::Row;
+use crate::access::{Group, GroupMember, GroupRole, Holder, Permission, PermissionGrant};
 use crate::change::{Change, Guard, Plan, Refusal, UniqueKey};
 use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, Organization, User};
 use crate::event::Event;
-use crate::id::{InvitationId, MembershipId, OrgId, TupleId, UserId};
+use crate::id::{GroupId, InvitationId, MembershipId, OrgId, RoleId, TupleId, UserId};
+use crate::role::RoleDefinition;
 use crate::time::Timestamp;
 use crate::tuple::{EntityRef, Tuple};
-use crate::value::Slug;
+use crate::value::{PermissionSlug, Slug};
 
 /// What was written to a state, as the steps that take it back.
 #[derive(Debug, Default)]
@@ -25,10 +27,18 @@ pub(super) enum Undo {
     Membership(MembershipId, Option<Box<Membership>>),
     Invitation(InvitationId, Option<Box<Invitation>>),
     Tuple(TupleId, Option<Box<Tuple>>),
+    Permission(PermissionSlug, Option<Box<Permission>>),
+    Role(RoleId, Option<Box<RoleDefinition>>),
+    Grant(Holder, PermissionSlug, Option<Box<PermissionGrant>>),
+    Group(GroupId, Option<Box<Group>>),
+    GroupMember((OrgId, UserId, GroupId), Option<Box<GroupMember>>),
+    GroupRole((GroupId, RoleId), Option<Box<GroupRole>>),
+    /// The revision of what belongs to no organization.
+    System(u64),
     Event,
 }
 
-fn inconsistent(table: &str, id: &dyn ToString) -> Refusal {
+pub(super) fn inconsistent(table: &str, id: &dyn ToString) -> Refusal {
     Refusal::Inconsistent { table: table.to_owned(), id: id.to_string() }
 }
 
@@ -97,6 +107,22 @@ impl State {
             },
             // Nothing else is under way while this runs.
             Guard::NewOrgs => {}
+            Guard::Tree { root, revision, advance } => match self.orgs.get_mut(root) {
+                Some(org) if org.structure_revision == *revision => {
+                    if *advance {
+                        undo.push(Undo::Org(*root, Some(Box::new(org.clone()))));
+                        org.structure_revision += 1;
+                    }
+                }
+                _ => return Err(Refusal::Conflict),
+            },
+            Guard::System { revision, advance } => {
+                if self.access.revision != *revision {
+                    return Err(Refusal::Conflict);
+                }
+                undo.push(Undo::System(*revision));
+                self.access.revision += u64::from(*advance);
+            }
             Guard::NoOrg { id } => {
                 if self.orgs.contains(id) {
                     return Err(Refusal::Conflict);
@@ -126,6 +152,7 @@ impl State {
         Ok(())
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each change, and each is short")]
     fn change(&mut self, change: &Change, at: Timestamp, undo: &mut Vec<Undo>) -> Result<(), Refusal> {
         match change {
             Change::InsertUser(user) => {
@@ -223,6 +250,24 @@ impl State {
             | Change::DeleteTuple { .. }
             | Change::DeleteTuplesOfMember { .. }
             | Change::DeleteTuplesOfOrg { .. } => self.change_tuples(change, undo)?,
+            Change::PutPermissions(_)
+            | Change::InsertRole(_)
+            | Change::UpdateRole { .. }
+            | Change::DeleteRole { .. }
+            | Change::ReplaceRole { .. }
+            | Change::PutGrants(_)
+            | Change::DropGrants { .. }
+            | Change::CopyGrants { .. }
+            | Change::InsertGroup(_)
+            | Change::UpdateGroup { .. }
+            | Change::DeleteGroup { .. }
+            | Change::PutGroupMember(_)
+            | Change::DropGroupMember { .. }
+            | Change::DropGroupMembersOfUser { .. }
+            | Change::DropGroupMembersOfOrg { .. }
+            | Change::PutGroupRole(_)
+            | Change::DropGroupRole { .. }
+            | Change::MoveOrg { .. } => self.change_access(change, at, undo)?,
         }
         Ok(())
     }
@@ -353,6 +398,13 @@ impl State {
             Undo::Tuple(_, Some(tuple)) => self.put_tuple(*tuple),
             Undo::Tuple(id, None) => drop(self.drop_tuple(id)),
             Undo::Event => self.log.pop(),
+            Undo::Permission(..)
+            | Undo::Role(..)
+            | Undo::Grant(..)
+            | Undo::Group(..)
+            | Undo::GroupMember(..)
+            | Undo::GroupRole(..)
+            | Undo::System(_) => self.take_access_back(step),
         }
     }
 
@@ -366,7 +418,11 @@ impl State {
         inv.cloned().ok_or_else(|| inconsistent("invitation", &id))
     }
 
-    fn put_org(&mut self, org: Organization) {
+    pub(super) fn put_org(&mut self, org: Organization) {
+        let before = self.orgs.get(&org.id).and_then(|old| old.parent_id).filter(|old| org.parent_id != Some(*old));
+        if let Some(before) = before {
+            self.children.remove(&(before, org.id));
+        }
         if let Some(parent) = org.parent_id {
             self.children.insert((parent, org.id));
         }
@@ -374,7 +430,7 @@ impl State {
         self.orgs.put(org);
     }
 
-    fn put_invitation(&mut self, inv: Invitation) {
+    pub(super) fn put_invitation(&mut self, inv: Invitation) {
         self.drop_invitation(inv.id);
         self.invitations_of.insert((inv.org_id, inv.id));
         self.invitations_for.insert((inv.identifier.clone(), inv.id));

@@ -29,6 +29,7 @@ impl State {
             LoadSpec::NewOrg { creator, parent, slug } => {
                 seen.user = self.user(*creator);
                 seen.org = parent.and_then(|parent| self.org(parent));
+                seen.structure = parent.and_then(|parent| self.structure(parent));
                 seen.slug_holder = slug.as_ref().and_then(|slug| self.slugs.get(slug).copied());
                 place = *parent;
             }
@@ -46,28 +47,33 @@ impl State {
                 seen.current = (count, current.into_iter().take(ids).collect());
                 seen.pending_count = count_of(self.pending_of(*org, at));
                 seen.org_tuples = count_of(self.tuples_of_org(*org));
+                seen.member_groups = self.member_groups(*org, None);
                 place = Some(*org);
             }
-            LoadSpec::Join { org, usr } => {
+            LoadSpec::Join { org, usr, role: _ } => {
                 seen.org = self.org(*org);
                 seen.user = self.user(*usr);
                 seen.membership = self.current_of(*org, *usr);
                 seen.seats = self.seats(*org, at);
                 seen.member_tuples = count_of(self.tuples_in_scope(*org, EntityRef::user(*usr)));
+                seen.member_groups = self.member_groups(*org, Some(*usr));
                 place = Some(*org);
             }
-            LoadSpec::Member { mem, peer } => {
+            LoadSpec::Member { mem, peer, role: _ } => {
                 seen.membership = self.memberships.get(mem).map(Row::unpack);
                 if let Some(mem) = seen.membership.clone() {
                     seen.org = self.org(mem.org_id);
                     seen.user = self.user(mem.usr_id);
                     seen.other_owner = self.other_owner(mem.org_id, mem.usr_id);
                     seen.member_tuples = count_of(self.tuples_in_scope(mem.org_id, EntityRef::user(mem.usr_id)));
+                    seen.member_groups = self.member_groups(mem.org_id, Some(mem.usr_id));
+                    seen.overrides = self.overrides(mem.id);
                     place = Some(mem.org_id);
                     if let Some(peer) = peer {
                         seen.org_live = self.org_live(mem.org_id);
                         seen.peer = self.current_of(mem.org_id, *peer);
                         seen.peer_user = self.user(*peer);
+                        seen.peer_overrides = seen.peer.as_ref().map_or(0, |peer| self.overrides(peer.id));
                     }
                 }
             }
@@ -76,9 +82,11 @@ impl State {
                 seen.membership = self.memberships.get(from).map(Row::unpack);
                 seen.peer = self.memberships.get(to).map(Row::unpack);
                 seen.peer_user = seen.peer.as_ref().and_then(|mem| self.user(mem.usr_id));
+                seen.overrides = self.overrides(*from);
+                seen.peer_overrides = self.overrides(*to);
                 place = seen.membership.as_ref().map(|mem| mem.org_id);
             }
-            LoadSpec::Invite { org, identifiers, grants } => {
+            LoadSpec::Invite { org, identifiers, grants, roles: _ } => {
                 seen.org = self.org(*org);
                 let pending = identifiers.iter().filter_map(|text| self.pending.get(&(*org, text.clone())));
                 seen.pending = pending.filter_map(|id| self.invitations.get(id).cloned()).collect();
@@ -112,7 +120,18 @@ impl State {
             LoadSpec::Tuple { id } => place = self.load_tuple(*id, actor, at, &mut seen),
             LoadSpec::Expired { limit } => self.load_expired(*limit, at, &mut seen),
             LoadSpec::Ids(ids) => *seen.found = self.found(ids, at),
+            LoadSpec::Catalog { slugs } => self.load_catalog(slugs, &mut seen),
+            LoadSpec::Move { org, parent } => {
+                place = Some(*org);
+                self.load_move(*org, *parent, at, &mut seen);
+            }
+            LoadSpec::SystemRoles { .. } => seen.system_revision = self.access.revision,
+            LoadSpec::Access(wants) => place = self.load_access(wants, at, &mut seen),
         }
+        seen.line = match spec {
+            LoadSpec::SystemRoles { slugs } => Some(self.line(None, slugs)),
+            _ => spec.line(&seen).map(|(org, slugs)| self.line(Some(org), &slugs)),
+        };
         let always = matches!(spec, LoadSpec::NewTuple { .. } | LoadSpec::Tuple { .. });
         seen.standing = actor.filter(|_| always || place.is_some()).map(|usr| match place {
             Some(org) => self.standing(usr, org),
@@ -133,6 +152,7 @@ impl State {
         seen.user = self.user(usr);
         seen.membership = self.current_of(inv.org_id, usr);
         seen.member_tuples = count_of(self.tuples_in_scope(inv.org_id, EntityRef::user(usr)));
+        seen.member_groups = self.member_groups(inv.org_id, Some(usr));
         let held = |grant: &Grant| self.standpoint(usr, grant, None, at).open > Hold::Not;
         let places = inv.pre_tuples.iter().zip(0..).filter(|(grant, _)| held(grant));
         seen.held = places.map(|(_, place)| place).collect();
@@ -234,7 +254,7 @@ impl State {
     }
 
     fn owned(&self, usr: UserId) -> Vec<Owned> {
-        let owns = |mem: &&Row| mem.status == MembershipStatus::Active && mem.role == Role::Owner;
+        let owns = |mem: &&Row| mem.status == MembershipStatus::Active && mem.role() == Role::Owner;
         let mut owned: Vec<Owned> = self
             .memberships
             .of_user(usr, None)
@@ -272,7 +292,7 @@ impl State {
     }
 }
 
-fn count_of(rows: impl IntoIterator) -> u64 {
+pub(super) fn count_of(rows: impl IntoIterator) -> u64 {
     u64::try_from(rows.into_iter().count()).unwrap_or(u64::MAX)
 }
 

@@ -1,7 +1,9 @@
 //! The state itself, in memory: the definition of what a load shows ([`State::load`]), what a change means
 //! ([`State::apply`]) and what a read answers. The memory store is this behind a lock; the other stores are compared with it.
 
+mod access;
 mod apply;
+mod facts;
 mod load;
 mod log;
 mod places;
@@ -18,16 +20,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use self::access::AccessRows;
 use self::log::Log;
 use self::relations::Relations;
 use self::roster::{Roster, Row};
 use self::table::{Keyed, Table};
 
+use crate::access::{Group, GroupMember, GroupRole, Permission, PermissionGrant};
 use crate::entity::{Invitation, Membership, Organization, User};
 use crate::event::Event;
 use crate::id::{InvitationId, OrgId, TupleId, UserId};
+use crate::role::RoleDefinition;
+use crate::time::Timestamp;
 use crate::tuple::{EntityRef, Tuple};
-use crate::value::{Identifier, Slug};
+use crate::value::{Description, Identifier, Name, PermissionSlug, Slug};
 
 /// Every row of a store.
 #[derive(Debug, Default)]
@@ -50,6 +56,7 @@ pub struct State {
     tuples_of: BTreeSet<(EntityRef, TupleId)>,
     tuples_on: BTreeSet<(EntityRef, TupleId)>,
     tuples_in: BTreeSet<(OrgId, EntityRef, TupleId)>,
+    access: AccessRows,
     log: Log,
 }
 
@@ -88,8 +95,48 @@ pub struct Dump {
     pub invitations: Vec<Invitation>,
     /// Stored tuples by id.
     pub tuples: Vec<Tuple>,
+    /// The revision of what belongs to no organization: the roles of the system and the catalog.
+    pub system_revision: u64,
+    /// The revisions of the structures of the organizations' trees, which are not on the wire; 0 but for roots.
+    pub structure_revisions: Vec<u64>,
+    /// The catalog by slug; names and so on as they were given.
+    pub permissions: Vec<PermissionRow>,
+    /// Roles by id, without what they grant.
+    pub roles: Vec<RoleDefinition>,
+    /// What roles grant, and overrides: by holder and permission.
+    pub grants: Vec<PermissionGrant>,
+    /// Groups by id.
+    pub groups: Vec<Group>,
+    /// Who is in groups, by group and user.
+    pub group_members: Vec<GroupMember>,
+    /// The roles of groups, by group and role.
+    pub group_roles: Vec<GroupRole>,
     /// Events of organizations by organization and revision, then those of none by id.
     pub events: Vec<Event>,
+}
+
+/// An entry of the catalog as it is stored: what was not said is null.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PermissionRow {
+    /// Its key.
+    pub slug: PermissionSlug,
+    /// The name that was given.
+    pub name: Option<Name>,
+    /// The description that was given.
+    pub description: Option<Description>,
+    /// The category that was given.
+    pub category: Option<Name>,
+    /// When the row was made.
+    pub created_at: Timestamp,
+    /// When one of the fields last changed.
+    pub updated_at: Timestamp,
+}
+
+impl From<Permission> for PermissionRow {
+    fn from(permission: Permission) -> Self {
+        let Permission { slug, name, description, category, created_at, updated_at } = permission;
+        Self { slug, name, description, category, created_at, updated_at }
+    }
 }
 
 impl Dump {
@@ -104,6 +151,13 @@ impl Dump {
         self.tuples.sort_by_key(|tuple| tuple.id);
         self.events.sort_by_key(|event| (event.org_id.is_none(), event.org_id, event.revision, event.id));
         self.user_revisions = self.users.iter().map(|user| user.revision).collect();
+        self.structure_revisions = self.organizations.iter().map(|org| org.structure_revision).collect();
+        self.permissions.sort_by(|one, other| one.slug.cmp(&other.slug));
+        self.roles.sort_by_key(|role| role.id);
+        self.grants.sort_by(|one, other| (one.holder, &one.permission).cmp(&(other.holder, &other.permission)));
+        self.groups.sort_by_key(|group| group.id);
+        self.group_members.sort_by_key(|row| (row.group_id, row.usr_id));
+        self.group_roles.sort_by_key(|row| (row.group_id, row.role.id()));
         self.ancestors = self.organizations.iter().map(|org| org.ancestors.clone()).collect();
         self
     }
@@ -124,6 +178,13 @@ impl State {
             memberships: self.memberships.values().map(Row::unpack).collect(),
             invitations: self.invitations.values().cloned().collect(),
             tuples: self.tuples.values().cloned().collect(),
+            system_revision: self.access.revision,
+            permissions: self.access.permissions.values().cloned().map(PermissionRow::from).collect(),
+            roles: self.access.roles.values().cloned().collect(),
+            grants: self.access.grants.values().cloned().collect(),
+            groups: self.access.groups.values().cloned().collect(),
+            group_members: self.access.members.values().cloned().collect(),
+            group_roles: self.access.group_roles.values().cloned().collect(),
             events: self.log.values().cloned().collect(),
             ..Dump::default()
         }

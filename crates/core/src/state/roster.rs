@@ -11,7 +11,7 @@ use super::places::Places;
 use super::table::Place;
 use crate::entity::{Membership, MembershipStatus};
 use crate::id::{MembershipId, OrgId, UserId};
-use crate::role::Role;
+use crate::role::{CustomRole, Role};
 use crate::time::Timestamp;
 use crate::value::Metadata;
 
@@ -27,7 +27,8 @@ pub(super) struct Row {
     more: Option<Box<More>>,
     /// The next row of the same user.
     next_of_user: Option<NextPlace>,
-    pub(super) role: Role,
+    /// The place among the built-in roles; that of a role of one's own is behind them, and the role with what most rows do not have.
+    built_in: u8,
     pub(super) status: MembershipStatus,
 }
 
@@ -36,6 +37,7 @@ type NextPlace = std::num::NonZeroU32;
 
 #[derive(Debug, Default, PartialEq)]
 struct More {
+    role: Option<CustomRole>,
     replaces: Option<MembershipId>,
     invited_by: Option<UserId>,
     removed_by: Option<UserId>,
@@ -47,9 +49,10 @@ impl Row {
     fn new(mem: Membership, next_of_user: Option<NextPlace>) -> Self {
         let Membership { id, usr_id, org_id, role, status, replaces, invited_by, removed_by, expires_at, metadata, created_at, updated_at } =
             mem;
-        let more = More { replaces, invited_by, removed_by, expires_at, metadata };
+        let more = More { role: role.custom().copied(), replaces, invited_by, removed_by, expires_at, metadata };
         let more = (more != More::default()).then(|| Box::new(more));
-        Self { id, usr_id, org_id, created_at, updated_at, more, next_of_user, role, status }
+        let built_in = (0..).zip(Role::ALL).find_map(|(place, other)| (other == role).then_some(place)).unwrap_or(u8::MAX);
+        Self { id, usr_id, org_id, created_at, updated_at, more, next_of_user, built_in, status }
     }
 
     /// The row as everyone else knows it.
@@ -59,7 +62,7 @@ impl Row {
             id: self.id,
             usr_id: self.usr_id,
             org_id: self.org_id,
-            role: self.role,
+            role: self.role(),
             status: self.status,
             replaces: more.and_then(|more| more.replaces),
             invited_by: more.and_then(|more| more.invited_by),
@@ -69,6 +72,12 @@ impl Row {
             created_at: self.created_at,
             updated_at: self.updated_at,
         }
+    }
+
+    pub(super) fn role(&self) -> Role {
+        let own = || self.more.as_deref().and_then(|more| more.role).map(Role::Custom);
+        // A row without a role cannot be made.
+        Role::ALL.get(usize::from(self.built_in)).copied().or_else(own).unwrap_or(Role::Viewer)
     }
 
     pub(super) fn expires_at(&self) -> Option<Timestamp> {
@@ -85,7 +94,7 @@ impl Row {
     }
 
     fn is_active_owner(&self) -> bool {
-        self.status == MembershipStatus::Active && self.role == Role::Owner
+        self.status == MembershipStatus::Active && self.role() == Role::Owner
     }
 }
 

@@ -10,7 +10,6 @@ use crate::entity::{MembershipStatus, UserStatus};
 use crate::id::{Id, MembershipId, OrgId, TupleId, UserId};
 use crate::load::{Hold, Standing, Standpoint};
 use crate::query::{Answer, Question, TupleQuery, WhichTuples};
-use crate::role::Role;
 use crate::time::Timestamp;
 use crate::tuple::{EntityRef, Grant, Tuple, TupleKey};
 use crate::value::Relation;
@@ -120,8 +119,9 @@ impl State {
     }
 
     fn derived_key(&self, key: &TupleKey, at: Timestamp) -> Option<TupleId> {
-        let (usr, org, role) = (key.subject.as_user()?, key.object.as_org()?, Role::from_slug(key.relation.as_str())?);
-        let mem = self.memberships.current(org, usr).filter(|mem| mem.role == role && self.mem_live(mem, at))?;
+        let (usr, org) = (key.subject.as_user()?, key.object.as_org()?);
+        let same = |mem: &&Row| mem.role().is_relation(key.relation.as_str());
+        let mem = self.memberships.current(org, usr).filter(|mem| same(mem) && self.mem_live(mem, at))?;
         TupleId::from_uuid(mem.id.as_uuid()).ok()
     }
 

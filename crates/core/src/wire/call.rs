@@ -4,19 +4,23 @@ use std::sync::Arc;
 
 use super::input::Input;
 use super::{Reply, import_row};
+use crate::access::Effect;
 use crate::decide::{
-    AcceptInvitation, AddMember, AdminRemove, ChangeRole, CreateInvitation, CreateInvitations, CreateOrg, CreateTuple, CreateUser,
-    DeclineInvitation, DeleteTuple, ExtendInvitation, Import, InvitationInput, ReinstateMembership, ReinstateOrg, ReinstateUser,
-    RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, Sweep, TransferOwnership,
-    UpdateMembership, UpdateOrg,
+    AcceptInvitation, AddGroupMember, AddGroupRole, AddMember, AdminRemove, ChangeRole, CreateGroup, CreateInvitation, CreateInvitations,
+    CreateOrg, CreateRole, CreateTuple, CreateUser, DeclineInvitation, DefinePermission, DeleteGroup, DeleteRole, DeleteTuple,
+    ExtendInvitation, GrantRolePermissions, Import, InvitationInput, ManifestResource, MoveOrg, PermissionDefinition, ReinstateMembership,
+    ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser,
+    SeedSystemRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser, Sweep, SyncCatalog,
+    TenantScope, TransferOwnership, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole, check,
 };
 use crate::entity::{InvitationStatus, MembershipStatus, OrgStatus};
 use crate::error::{DomainError, Error};
 use crate::event::Cause;
 use crate::json::Value;
 use crate::store::{
-    CheckAny, CheckOne, CountMembers, ListAllChanges, ListChanges, ListChildren, ListInvitations, ListInvitationsFor, ListMembers,
-    ListMemberships, ListOrgs, ListTuplesForObject, ListTuplesForSubject, TenancyStore,
+    CheckAny, CheckOne, CountMembers, ListAllChanges, ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups,
+    ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith,
+    ListPermissions, ListRoles, ListTuplesForObject, ListTuplesForSubject, ListUsersWith, PermissionAsk, TenancyStore,
 };
 
 /// Why a call by name did not succeed.
@@ -142,6 +146,11 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
             };
             let request = caused!(held, input, request);
             Reply::Organization(held.get().update_org(request).await?)
+        }
+        "move_org" => {
+            let request = MoveOrg { org_id: input.id("org_id")?, new_parent_id: input.opt_id("new_parent_id")? };
+            let request = caused!(held, input, request);
+            Reply::Organization(held.get().move_org(request).await?)
         }
         "suspend_org" => {
             let request = SuspendOrg::new(caused!(held, input, input.id("org_id")?));
@@ -337,6 +346,192 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
             let checks = ended!(input, objects(input.list("checks")?)?);
             Reply::CheckedRows { data: store.check_many(many_checks(checks)?).await? }
         }
+        "define_permission" => {
+            let definition = definition(&mut input)?;
+            let request = caused!(held, input, DefinePermission::new(definition));
+            Reply::Permission(held.get().define_permission(request).await?)
+        }
+        "sync_catalog" => {
+            let manifest = if input.has("manifest") { input.each("manifest", manifest_resource)? } else { Vec::new() };
+            let custom = if input.has("custom") { input.each("custom", definition)? } else { Vec::new() };
+            let mut definitions = Vec::new();
+            for resource in &manifest {
+                definitions.extend(resource.definitions()?);
+            }
+            definitions.extend(custom);
+            let request = caused!(held, input, SyncCatalog::new(definitions));
+            Reply::SyncedCatalog(held.get().sync_catalog(request).await?)
+        }
+        "list_permissions" => {
+            let page = input.page()?;
+            Reply::Permissions(store.list_permissions(ended!(input, ListPermissions { page })).await?)
+        }
+        "create_role" => {
+            let request = CreateRole {
+                org_id: input.opt_id("org_id")?,
+                slug: input.text("slug")?,
+                name: input.opt_text("name")?,
+                description: input.opt_text("description")?,
+                inherits_to_descendants: input.opt_bool("inherits_to_descendants")?.unwrap_or(false),
+                permissions: input.opt_texts("permissions")?.unwrap_or_default(),
+            };
+            let request = caused!(held, input, request);
+            Reply::Role(held.get().create_role(request).await?)
+        }
+        "get_role" => Reply::Role(store.get_role(ended!(input, input.id("role_id")?)).await?),
+        "list_roles" => {
+            let request = ListRoles { org_id: input.opt_id("org_id")?, page: input.page()? };
+            Reply::Roles(store.list_roles(ended!(input, request)).await?)
+        }
+        "update_role" => {
+            let request = UpdateRole {
+                role_id: input.id("role_id")?,
+                name: input.opt_text("name")?,
+                description: input.patch_text("description")?,
+                inherits_to_descendants: input.opt_bool("inherits_to_descendants")?,
+            };
+            let request = caused!(held, input, request);
+            Reply::Role(held.get().update_role(request).await?)
+        }
+        "delete_role" => {
+            let request = DeleteRole { role_id: input.id("role_id")?, replacement_role_id: input.opt_id("replacement_role_id")? };
+            let request = caused!(held, input, request);
+            Reply::DeletedRole(held.get().delete_role(request).await?)
+        }
+        "grant_role_permission" => {
+            let (role_id, permission) = (input.id("role_id")?, input.text("permission")?);
+            let expires_at = input.opt_time("expires_at")?;
+            let request = caused!(held, input, GrantRolePermissions { role_id, permissions: vec![permission.clone()], expires_at });
+            // Here it is one, and no list.
+            check::permission("permission", &permission)?;
+            Reply::ChangedPermissions(held.get().grant_role_permissions(request).await?)
+        }
+        "revoke_role_permission" => {
+            let (role_id, permission) = (input.id("role_id")?, input.text("permission")?);
+            let request = caused!(held, input, RevokeRolePermissions { role_id, permissions: vec![permission.clone()] });
+            check::permission("permission", &permission)?;
+            Reply::ChangedPermissions(held.get().revoke_role_permissions(request).await?)
+        }
+        "seed_system_roles" => {
+            let request = SeedSystemRoles { inherits_to_descendants: input.opt_texts("inherits_to_descendants")?.unwrap_or_default() };
+            let request = caused!(held, input, request);
+            Reply::SeededRoles(held.get().seed_system_roles(request).await?)
+        }
+        "create_group" => {
+            let request = CreateGroup { org_id: input.id("org_id")?, slug: input.text("slug")?, name: input.opt_text("name")? };
+            let request = caused!(held, input, request);
+            Reply::Group(held.get().create_group(request).await?)
+        }
+        "get_group" => Reply::Group(store.get_group(ended!(input, input.id("group_id")?)).await?),
+        "list_groups" => {
+            let request = ListGroups { org_id: input.id("org_id")?, page: input.page()? };
+            Reply::Groups(store.list_groups(ended!(input, request)).await?)
+        }
+        "update_group" => {
+            let request = UpdateGroup { group_id: input.id("group_id")?, name: input.opt_text("name")? };
+            let request = caused!(held, input, request);
+            Reply::Group(held.get().update_group(request).await?)
+        }
+        "delete_group" => {
+            let request = DeleteGroup::new(caused!(held, input, input.id("group_id")?));
+            Reply::Group(held.get().delete_group(request).await?)
+        }
+        "add_group_member" => {
+            let (group_id, usr_id) = (input.id("group_id")?, input.id("usr_id")?);
+            let request = AddGroupMember { group_id, usr_id, expires_at: input.opt_time("expires_at")? };
+            let request = caused!(held, input, request);
+            Reply::GroupMember(Some(held.get().add_group_member(request).await?))
+        }
+        "remove_group_member" => {
+            let request = RemoveGroupMember { group_id: input.id("group_id")?, usr_id: input.id("usr_id")? };
+            let request = caused!(held, input, request);
+            Reply::GroupMember(held.get().remove_group_member(request).await?)
+        }
+        "list_group_members" => {
+            let request = ListGroupMembers { group_id: input.id("group_id")?, page: input.page()? };
+            Reply::GroupMembers(store.list_group_members(ended!(input, request)).await?)
+        }
+        "add_group_role" => {
+            let (group_id, role_id) = (input.id("group_id")?, input.id("role_id")?);
+            let request = AddGroupRole { group_id, role_id, expires_at: input.opt_time("expires_at")? };
+            let request = caused!(held, input, request);
+            Reply::GroupRole(Some(held.get().add_group_role(request).await?))
+        }
+        "remove_group_role" => {
+            let request = RemoveGroupRole { group_id: input.id("group_id")?, role_id: input.id("role_id")? };
+            let request = caused!(held, input, request);
+            Reply::GroupRole(held.get().remove_group_role(request).await?)
+        }
+        "list_group_roles" => {
+            let request = ListGroupRoles { group_id: input.id("group_id")?, page: input.page()? };
+            Reply::GroupRoles(store.list_group_roles(ended!(input, request)).await?)
+        }
+        "set_org_override" => {
+            let (org_id, permission) = (input.id("org_id")?, input.text("permission")?);
+            let Overriding(effect) = input.word("effect", ORG_EFFECT, |text| effect(text, "inherit"))?;
+            let request = SetOrgOverride { org_id, permission, effect, expires_at: input.opt_time("expires_at")? };
+            let request = caused!(held, input, request);
+            Reply::Override(held.get().set_org_override(request).await?)
+        }
+        "set_membership_override" => {
+            let (mem_id, permission) = (input.id("mem_id")?, input.text("permission")?);
+            let Overriding(effect) = input.word("effect", MEMBERSHIP_EFFECT, |text| effect(text, "clear"))?;
+            let request = SetMembershipOverride { mem_id, permission, effect, expires_at: input.opt_time("expires_at")? };
+            let request = caused!(held, input, request);
+            Reply::Override(held.get().set_membership_override(request).await?)
+        }
+        "list_org_overrides" => {
+            let request = ListOrgOverrides { org_id: input.id("org_id")?, page: input.page()? };
+            Reply::Overrides(store.list_org_overrides(ended!(input, request)).await?)
+        }
+        "list_membership_overrides" => {
+            let request = ListMembershipOverrides { mem_id: input.id("mem_id")?, page: input.page()? };
+            Reply::Overrides(store.list_membership_overrides(ended!(input, request)).await?)
+        }
+        "resolve_permissions" => {
+            let (usr_id, org_id) = ended!(input, (input.id("usr_id")?, input.id("org_id")?));
+            Reply::Effective(Box::new(store.resolve_permissions(usr_id, org_id).await?))
+        }
+        "has_permission" => {
+            let (usr_id, org_id, permission) = ended!(input, (input.id("usr_id")?, input.id("org_id")?, input.text("permission")?));
+            Reply::Allowed { allowed: store.has_permission(usr_id, org_id, &permission).await? }
+        }
+        "has_all_permissions" => {
+            let (usr_id, org_id) = (input.id("usr_id")?, input.id("org_id")?);
+            let permissions = ended!(input, input.texts("permissions")?);
+            let permissions: Vec<&str> = permissions.iter().map(String::as_str).collect();
+            Reply::Allowed { allowed: store.has_all_permissions(usr_id, org_id, &permissions).await? }
+        }
+        "has_any_permission" => {
+            let (usr_id, org_id) = (input.id("usr_id")?, input.id("org_id")?);
+            let permissions = ended!(input, input.texts("permissions")?);
+            let permissions: Vec<&str> = permissions.iter().map(String::as_str).collect();
+            Reply::Allowed { allowed: store.has_any_permission(usr_id, org_id, &permissions).await? }
+        }
+        "has_permissions" => {
+            let asks = ended!(
+                input,
+                input.each("asks", |ask| {
+                    let (usr_id, org_id) = (ask.id("usr_id")?, ask.id("org_id")?);
+                    Ok(PermissionAsk { usr_id, org_id, permission: ask.text("permission")? })
+                })?
+            );
+            Reply::AllowedRows { data: store.has_permissions(&asks).await? }
+        }
+        "explain_permission" => {
+            let (usr_id, org_id, permission) = ended!(input, (input.id("usr_id")?, input.id("org_id")?, input.text("permission")?));
+            Reply::Explanation(Box::new(store.explain_permission(usr_id, org_id, &permission).await?))
+        }
+        "list_users_with" => {
+            let (org_id, permission) = (input.id("org_id")?, input.text("permission")?);
+            let request = ListUsersWith { org_id, permission, page: input.page()? };
+            Reply::UserIds(store.list_users_with(ended!(input, request)).await?)
+        }
+        "list_orgs_with" => {
+            let (usr_id, permission) = (input.id("usr_id")?, input.text("permission")?);
+            let request = ListOrgsWith { usr_id, permission, page: input.page()? };
+            Reply::OrgIds(store.list_orgs_with(ended!(input, request)).await?)
+        }
         "changes_all" => {
             let (after, limit) = (input.after()?, input.limit()?);
             ended!(input, ());
@@ -364,6 +559,38 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
         unknown => return Err(CallError::UnknownOperation(unknown.to_owned())),
     };
     Ok(reply)
+}
+
+const ORG_EFFECT: &str = "one of `grant`, `deny`, `inherit`";
+const MEMBERSHIP_EFFECT: &str = "one of `grant`, `deny`, `clear`";
+
+/// What an override does, where one of the words stands for neither.
+struct Overriding(Option<Effect>);
+
+fn effect(text: &str, none: &str) -> Option<Overriding> {
+    if text == none { Some(Overriding(None)) } else { Effect::parse(text).map(|effect| Overriding(Some(effect))) }
+}
+
+fn definition(input: &mut Input<'_>) -> Result<PermissionDefinition, DomainError> {
+    Ok(PermissionDefinition {
+        slug: input.text("slug")?,
+        name: input.opt_text("name")?,
+        description: input.opt_text("description")?,
+        category: input.opt_text("category")?,
+    })
+}
+
+fn manifest_resource(input: &mut Input<'_>) -> Result<ManifestResource, DomainError> {
+    let mut resource = ManifestResource::new(input.text("collection")?);
+    resource.api = input.exposure("api")?;
+    resource.cli = input.exposure("cli")?;
+    resource.mcp = input.exposure("mcp")?;
+    resource.actions = input.opt_texts("actions")?.unwrap_or_default();
+    let scope = input.opt_word("tenant_scope", "one of `required`, `optional`, `none`", TenantScope::parse)?;
+    resource.tenant_scope = scope.unwrap_or_default();
+    resource.table = input.opt_text("table")?;
+    resource.tenant_column = input.opt_text("tenant_column")?;
+    Ok(resource)
 }
 
 fn check_one(input: &mut Input<'_>) -> Result<CheckOne, DomainError> {

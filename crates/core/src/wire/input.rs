@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::decide::{InvitationInput, Patch, PreTuple};
+use crate::decide::{Exposure, InvitationInput, Patch, PreTuple};
 use crate::error::DomainError;
 use crate::event::Cause;
 use crate::id::{Id, IdError};
@@ -151,6 +151,44 @@ impl<'v> Input<'v> {
             _ => None,
         };
         texts.ok_or_else(|| DomainError::format(name, "a list of texts"))
+    }
+
+    /// The same where it may be left out.
+    pub(super) fn opt_texts(&mut self, name: &'static str) -> Result<Option<Vec<String>>, DomainError> {
+        if self.take_some(name).is_some() { self.texts(name).map(Some) } else { Ok(None) }
+    }
+
+    /// Whether a field is there and not null.
+    pub(super) fn has(&mut self, name: &'static str) -> bool {
+        self.take_some(name).is_some()
+    }
+
+    /// What a resource shows on a surface: true, false, or `{include: [..]}` or `{exclude: [..]}`.
+    pub(super) fn exposure(&mut self, name: &'static str) -> Result<Exposure, DomainError> {
+        let texts = |value: &Value| match value {
+            Value::List(items) => items.iter().map(|item| item.as_text().map(str::to_owned)).collect::<Option<Vec<_>>>(),
+            _ => None,
+        };
+        let read = match self.take_some(name) {
+            None | Some(Value::Bool(false)) => Some(Exposure::Nothing),
+            Some(Value::Bool(true)) => Some(Exposure::Everything),
+            Some(Value::Map(fields)) if fields.len() == 1 => {
+                let include = fields.get("include").and_then(texts).map(Exposure::Include);
+                include.or_else(|| fields.get("exclude").and_then(texts).map(Exposure::Exclude))
+            }
+            Some(_) => None,
+        };
+        read.ok_or_else(|| DomainError::format(name, "true, false, or an object with `include` or `exclude`, a list of actions"))
+    }
+
+    /// One of a few words, which must be there.
+    pub(super) fn word<T>(
+        &mut self,
+        name: &'static str,
+        expected: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, DomainError> {
+        self.required(name, expected)?.as_text().and_then(parse).ok_or_else(|| DomainError::format(name, expected))
     }
 
     /// `{relation, object_type, object_id}` each, and nothing else; refused for the list.

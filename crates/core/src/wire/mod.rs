@@ -9,13 +9,19 @@ mod rows;
 
 use serde::Serialize;
 
-use crate::decide::{AcceptedInvitation, CreatedOrg, CreatedUser, ImportCounts, InvitedRow, SuspendedUser, Swept, TransferredOwnership};
+use crate::access::{Group, GroupMember, GroupRole, Permission, PermissionGrant};
+use crate::decide::{
+    AcceptedInvitation, ChangedPermissions, CreatedOrg, CreatedUser, DeletedRole, ImportCounts, InvitedRow, SeededRoles, SuspendedUser,
+    Swept, SyncedCatalog, TransferredOwnership,
+};
 use crate::entity::{Invitation, Membership, Organization, User};
 use crate::event::Event;
-use crate::id::IdType;
+use crate::id::{IdType, OrgId, UserId};
 use crate::page::Page;
+use crate::permissions::{EffectivePermissions, Explanation};
+use crate::role::RoleDefinition;
 use crate::rules::Checked;
-use crate::store::{CheckedRow, OrgPath};
+use crate::store::{AllowedRow, CheckedRow, OrgPath};
 use crate::tuple::Tuple;
 
 pub use call::{CallError, call};
@@ -94,6 +100,16 @@ pub enum FieldKind {
     Checks,
     /// The event behind which to begin.
     After,
+    /// Definitions of permissions: `{slug, name?, description?, category?}` each.
+    Definitions,
+    /// Resources, of which permissions are derived: see [`crate::ManifestResource`].
+    Manifest,
+    /// Questions about permissions: `{usr_id, org_id, permission}` each.
+    Asks,
+    /// What an override of an organization does: `grant`, `deny` or `inherit`.
+    OrgEffect,
+    /// What an override of a membership does: `grant`, `deny` or `clear`.
+    MembershipEffect,
     /// Rows to bring in, each as [`import_row`] reads it.
     Rows,
 }
@@ -119,6 +135,8 @@ const ORG: FieldKind = FieldKind::Id(IdType::Organization);
 const MEM: FieldKind = FieldKind::Id(IdType::Membership);
 const INV: FieldKind = FieldKind::Id(IdType::Invitation);
 const TUP: FieldKind = FieldKind::Id(IdType::Tuple);
+const ROL: FieldKind = FieldKind::Id(IdType::Role);
+const GRP: FieldKind = FieldKind::Id(IdType::Group);
 
 /// What every operation that writes takes beside its own fields, behind them: they are copied to its events.
 pub const CAUSE: &[Field] = &[may("request_id", FieldKind::Text), may("reason", FieldKind::Text)];
@@ -169,6 +187,7 @@ pub const OPERATIONS: &[Operation] = &[
             may("metadata", FieldKind::ObjectPatch),
         ],
     ),
+    write("move_org", &[must("org_id", ORG), may("new_parent_id", ORG)]),
     write("suspend_org", &[must("org_id", ORG)]),
     write("reinstate_org", &[must("org_id", ORG)]),
     write("revoke_org", &[must("org_id", ORG)]),
@@ -302,6 +321,88 @@ pub const OPERATIONS: &[Operation] = &[
         ],
     ),
     read("check_many", &[must("checks", FieldKind::Checks)]),
+    write(
+        "define_permission",
+        &[
+            must("slug", FieldKind::Text),
+            may("name", FieldKind::Text),
+            may("description", FieldKind::Text),
+            may("category", FieldKind::Text),
+        ],
+    ),
+    write("sync_catalog", &[may("manifest", FieldKind::Manifest), may("custom", FieldKind::Definitions)]),
+    read("list_permissions", &[may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit)]),
+    write(
+        "create_role",
+        &[
+            may("org_id", ORG),
+            must("slug", FieldKind::Text),
+            may("name", FieldKind::Text),
+            may("description", FieldKind::Text),
+            may("inherits_to_descendants", FieldKind::Bool),
+            may("permissions", FieldKind::Texts),
+        ],
+    ),
+    read("get_role", &[must("role_id", ROL)]),
+    read("list_roles", &[may("org_id", ORG), may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit)]),
+    write(
+        "update_role",
+        &[
+            must("role_id", ROL),
+            may("name", FieldKind::Text),
+            may("description", FieldKind::TextPatch),
+            may("inherits_to_descendants", FieldKind::Bool),
+        ],
+    ),
+    write("delete_role", &[must("role_id", ROL), may("replacement_role_id", ROL)]),
+    write("grant_role_permission", &[must("role_id", ROL), must("permission", FieldKind::Text), may("expires_at", FieldKind::Time)]),
+    write("revoke_role_permission", &[must("role_id", ROL), must("permission", FieldKind::Text)]),
+    write("seed_system_roles", &[may("inherits_to_descendants", FieldKind::Texts)]),
+    write("create_group", &[must("org_id", ORG), must("slug", FieldKind::Text), may("name", FieldKind::Text)]),
+    read("get_group", &[must("group_id", GRP)]),
+    read("list_groups", &[must("org_id", ORG), may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit)]),
+    write("update_group", &[must("group_id", GRP), may("name", FieldKind::Text)]),
+    write("delete_group", &[must("group_id", GRP)]),
+    write("add_group_member", &[must("group_id", GRP), must("usr_id", USR), may("expires_at", FieldKind::Time)]),
+    write("remove_group_member", &[must("group_id", GRP), must("usr_id", USR)]),
+    read("list_group_members", &[must("group_id", GRP), may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit)]),
+    write("add_group_role", &[must("group_id", GRP), must("role_id", ROL), may("expires_at", FieldKind::Time)]),
+    write("remove_group_role", &[must("group_id", GRP), must("role_id", ROL)]),
+    read("list_group_roles", &[must("group_id", GRP), may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit)]),
+    write(
+        "set_org_override",
+        &[
+            must("org_id", ORG),
+            must("permission", FieldKind::Text),
+            must("effect", FieldKind::OrgEffect),
+            may("expires_at", FieldKind::Time),
+        ],
+    ),
+    write(
+        "set_membership_override",
+        &[
+            must("mem_id", MEM),
+            must("permission", FieldKind::Text),
+            must("effect", FieldKind::MembershipEffect),
+            may("expires_at", FieldKind::Time),
+        ],
+    ),
+    read("list_org_overrides", &[must("org_id", ORG), may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit)]),
+    read("list_membership_overrides", &[must("mem_id", MEM), may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit)]),
+    read("resolve_permissions", &[must("usr_id", USR), must("org_id", ORG)]),
+    read("has_permission", &[must("usr_id", USR), must("org_id", ORG), must("permission", FieldKind::Text)]),
+    read("has_all_permissions", &[must("usr_id", USR), must("org_id", ORG), must("permissions", FieldKind::Texts)]),
+    read("has_any_permission", &[must("usr_id", USR), must("org_id", ORG), must("permissions", FieldKind::Texts)]),
+    read("has_permissions", &[must("asks", FieldKind::Asks)]),
+    read("explain_permission", &[must("usr_id", USR), must("org_id", ORG), must("permission", FieldKind::Text)]),
+    read(
+        "list_users_with",
+        &[must("org_id", ORG), must("permission", FieldKind::Text), may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit)],
+    ),
+    read(
+        "list_orgs_with",
+        &[must("usr_id", USR), must("permission", FieldKind::Text), may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit)],
+    ),
     read("changes_all", &[may("after", FieldKind::After), may("limit", FieldKind::Limit)]),
     read("changes", &[must("org_id", ORG), may("after_revision", FieldKind::Revision), may("limit", FieldKind::Limit)]),
     write("import", &[must("rows", FieldKind::Rows)]),
@@ -380,6 +481,56 @@ pub enum Reply {
     Tuples(Page<Tuple>),
     /// A check's answer.
     Checked(Checked),
+    /// An entry of the catalog.
+    Permission(Permission),
+    /// Entries of the catalog.
+    Permissions(Page<Permission>),
+    /// What became of the catalog.
+    SyncedCatalog(SyncedCatalog),
+    /// A role.
+    Role(RoleDefinition),
+    /// Roles.
+    Roles(Page<RoleDefinition>),
+    /// A role that is gone.
+    DeletedRole(DeletedRole),
+    /// What became of a role's permissions.
+    ChangedPermissions(ChangedPermissions),
+    /// What became of the built-in roles' rows.
+    SeededRoles(SeededRoles),
+    /// A group.
+    Group(Group),
+    /// Groups.
+    Groups(Page<Group>),
+    /// Somebody in a group; null when they were not.
+    GroupMember(Option<GroupMember>),
+    /// Who is in a group.
+    GroupMembers(Page<GroupMember>),
+    /// A role of a group; null when it did not have it.
+    GroupRole(Option<GroupRole>),
+    /// The roles of a group.
+    GroupRoles(Page<GroupRole>),
+    /// An override; null when there is none.
+    Override(Option<PermissionGrant>),
+    /// Overrides.
+    Overrides(Page<PermissionGrant>),
+    /// Everything that a user may do.
+    Effective(Box<EffectivePermissions>),
+    /// Whether a user may do something.
+    Allowed {
+        /// Whether they may.
+        allowed: bool,
+    },
+    /// The answers to several questions.
+    AllowedRows {
+        /// In the order of the questions.
+        data: Vec<AllowedRow>,
+    },
+    /// Why a user may do something, or may not.
+    Explanation(Box<Explanation>),
+    /// Users.
+    UserIds(Page<UserId>),
+    /// Organizations.
+    OrgIds(Page<OrgId>),
     /// The answers of several checks.
     CheckedRows {
         /// In the order of the checks.

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use tenantry_core::source::ManualClock;
 use tenantry_core::{
-    Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Inquiry, Invitation, InvitationQuery, Job, Membership, MembershipFilter,
-    MembershipQuery, OrgId, OrgQuery, Organization, Sources, Standing, State, Tuple, TupleQuery, User, UserId,
+    AccessFound, AccessQuery, Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Facts, FactsQuery, Inquiry, Invitation,
+    InvitationQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Sources, Standing, State,
+    Timestamp, Tuple, TupleQuery, User, UserId,
 };
 
 /// The state of core behind a lock: what every store must agree with.
@@ -55,6 +56,14 @@ impl Backend for Reference {
 
     async fn standings(&self, usr: UserId, orgs: Vec<OrgId>) -> Result<Vec<Standing>, BackendError> {
         Ok(self.0.lock().unwrap().read_standings(usr, &orgs))
+    }
+
+    async fn access(&self, query: AccessQuery, at: Timestamp) -> Result<AccessFound, BackendError> {
+        Ok(self.0.lock().unwrap().read_access(&query, at))
+    }
+
+    async fn facts(&self, query: FactsQuery) -> Result<Facts, BackendError> {
+        Ok(self.0.lock().unwrap().facts(&query))
     }
 
     async fn inquire<Q: Inquiry>(&self, mut inquiry: Q) -> Result<Q, BackendError> {

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use tenantry::{
-    Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Inquiry, Invitation, InvitationQuery, Job, Membership, MembershipFilter,
-    MembershipQuery, OrgId, OrgQuery, Organization, Sources, Standing, TenancyStore, Tuple, TupleQuery, User, UserId,
+    AccessFound, AccessQuery, Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Facts, FactsQuery, Inquiry, Invitation,
+    InvitationQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Sources, Standing, TenancyStore,
+    Timestamp, Tuple, TupleQuery, User, UserId,
 };
 
 pub(crate) fn store(failure: impl Fn() -> BackendError + Send + Sync + 'static) -> Arc<dyn TenancyStore> {
@@ -54,6 +55,14 @@ impl<F: Fn() -> BackendError + Send + Sync + 'static> Backend for Down<F> {
     }
 
     async fn standings(&self, _: UserId, _: Vec<OrgId>) -> Result<Vec<Standing>, BackendError> {
+        Err(self.0())
+    }
+
+    async fn access(&self, _: AccessQuery, _: Timestamp) -> Result<AccessFound, BackendError> {
+        Err(self.0())
+    }
+
+    async fn facts(&self, _: FactsQuery) -> Result<Facts, BackendError> {
         Err(self.0())
     }
 

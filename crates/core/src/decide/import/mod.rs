@@ -461,6 +461,7 @@ impl<'s> Intake<'s> {
             created_at,
             updated_at,
             ancestors,
+            structure_revision: 0,
         };
         let there = self.orgs_there.get(&row.id).copied();
         let intake = IntakeOrg {
@@ -479,6 +480,7 @@ impl<'s> Intake<'s> {
                 revision: there.revision,
                 created_at: if row.created_at.is_some() { org.created_at } else { there.created_at },
                 updated_at: if row.updated_at.is_some() { org.updated_at } else { there.updated_at },
+                structure_revision: there.structure_revision,
                 ..org
             };
             return self.unchanged(same == *there, IdType::Organization);
@@ -505,7 +507,7 @@ impl<'s> Intake<'s> {
     fn member(&mut self, row: &ImportMember) -> Result<(), DomainError> {
         let metadata = row.metadata.as_ref().map(check::metadata).transpose()?.unwrap_or_default();
         let org = check::found(self.orgs.get_mut(&row.org_id), IdType::Organization)?;
-        let role = check::known_role(&row.role)?;
+        let role = check::built_in_role(&row.role)?;
         if role == Role::Owner && row.expires_at.is_some() {
             return Err(Precondition::OwnerCannotExpire.into());
         }

@@ -82,7 +82,7 @@ impl Intake<'_> {
         let said = InvitationInput::new(row.identifier.as_str(), row.role.as_str(), row.expires_at).pre_tuples(row.pre_tuples.clone());
         let (identifier, pre_tuples) = said.forms()?;
         let org = check::found(self.orgs.get_mut(&row.org_id), IdType::Organization)?;
-        let role = check::known_role(&row.role)?;
+        let role = check::built_in_role(&row.role)?;
         if pre_tuples.iter().any(|promise| promise.object.kind == ObjectType::ORG) {
             return Err(Precondition::PreTupleOnOrg.into());
         }

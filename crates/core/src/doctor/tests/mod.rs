@@ -5,13 +5,14 @@ mod world;
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::access::{Effect, Group, GroupMember, GroupRole, Holder, PermissionGrant};
 use crate::entity::{InvitationStatus, MembershipStatus, OrgStatus, UserStatus};
 use crate::event::{EventType, Fields};
 use crate::id::{EventId, Id, InvitationId, MembershipId, OrgId, TupleId, UserId};
 use crate::json::Value;
-use crate::role::Role;
+use crate::role::{CustomRole, Role, RoleDefinition};
 use crate::tuple::{EntityRef, Grant};
-use crate::value::{Identifier, Metadata, Name, ObjectType, Relation};
+use crate::value::{Identifier, Metadata, Name, ObjectType, PermissionSlug, Relation, RoleSlug};
 
 use world::World;
 
@@ -53,7 +54,83 @@ fn last(dump: &mut Dump, kind: EventType) -> &mut crate::event::Event {
     dump.events.iter_mut().rev().find(|event| event.kind == kind).unwrap()
 }
 
+/// A role of an organization, which has nothing but its slug.
+fn role(number: u128, org: OrgId) -> RoleDefinition {
+    RoleDefinition {
+        id: nobody(number),
+        org_id: Some(org),
+        slug: RoleSlug::parse("clerk").unwrap(),
+        name: Name::parse("Clerk").unwrap(),
+        description: None,
+        is_system: false,
+        inherits_to_descendants: false,
+        permissions: Vec::new(),
+        created_at: d_now(),
+        updated_at: d_now(),
+    }
+}
+
+/// The role of that number, held by its slug or by another one.
+fn held(number: u128, slug: &str) -> Role {
+    Role::Custom(CustomRole { id: nobody(number), slug: RoleSlug::parse(slug).unwrap() })
+}
+
+fn group(number: u128, org: OrgId) -> Group {
+    let (id, name) = (nobody(number), Name::parse("Desk").unwrap());
+    Group { id, org_id: org, slug: world::slug("desk"), name, created_at: d_now(), updated_at: d_now() }
+}
+
+fn grouped(number: u128, org: OrgId, usr: UserId) -> GroupMember {
+    GroupMember { group_id: nobody(number), org_id: org, usr_id: usr, granted_by: None, created_at: d_now(), expires_at: None }
+}
+
+/// A grant of a permission that the catalog does not have.
+fn granted(holder: Holder) -> PermissionGrant {
+    let permission = PermissionSlug::parse("doc.read").unwrap();
+    PermissionGrant { holder, permission, effect: Effect::Grant, granted_by: None, created_at: d_now(), expires_at: None }
+}
+
 const CASES: &[Case] = &[
+    // Permissions, of which the world has none.
+    ("a role of nothing", |d, _| d.roles.push(role(1, nobody(1))), &["doctor.org_missing"]),
+    ("two roles of one slug", |d, w| d.roles.extend([role(1, w.acme), role(2, w.acme)]), &["doctor.role_slug_twice"]),
+    ("a role that is not there", |d, w| mem(d, w.imported_guest).role = held(1, "clerk"), &["doctor.role_missing"]),
+    (
+        "a role of elsewhere",
+        |d, w| {
+            d.roles.push(role(1, w.acme));
+            mem(d, w.imported_guest).role = held(1, "clerk");
+        },
+        &["doctor.role_missing"],
+    ),
+    (
+        "a role that is called otherwise",
+        |d, w| {
+            d.roles.push(role(1, w.imported));
+            mem(d, w.imported_guest).role = held(1, "boss");
+        },
+        &["doctor.role_missing"],
+    ),
+    ("two groups of one slug", |d, w| d.groups.extend([group(1, w.acme), group(2, w.acme)]), &["doctor.group_slug_twice"]),
+    ("a member of no group", |d, w| d.group_members.push(grouped(1, w.imported, w.imported_user)), &["doctor.group_missing"]),
+    (
+        "a stranger in a group",
+        |d, w| {
+            d.groups.push(group(1, w.imported));
+            d.group_members.push(grouped(1, w.imported, nobody(1)));
+        },
+        &["doctor.not_of_the_group"],
+    ),
+    (
+        "a role of no group",
+        |d, w| {
+            let (org_id, role) = (w.acme, Role::Guest);
+            d.group_roles.push(GroupRole { group_id: nobody(1), org_id, role, granted_by: None, created_at: d_now(), expires_at: None });
+        },
+        &["doctor.group_missing"],
+    ),
+    ("a grant to nobody", |d, _| d.grants.push(granted(Holder::Role(nobody(1)))), &["doctor.holder_missing", "doctor.permission_missing"]),
+    ("a grant of nothing", |d, w| d.grants.push(granted(Holder::Organization(w.acme))), &["doctor.permission_missing"]),
     // Every table.
     ("a user twice", |d, _| d.users.push(d.users[0].clone()), &["doctor.id_twice"]),
     (
@@ -389,6 +466,15 @@ fn a_store_as_its_operations_left_it_is_well() {
     }
     let empty = Dump::default();
     assert_eq!(examine(&empty, Timestamp::MIN), []);
+}
+
+#[test]
+fn organizations_may_call_their_roles_alike() {
+    let world = World::build();
+    let mut dump = world.dump();
+    dump.roles.extend([role(1, world.acme), role(2, world.imported)]);
+    mem(&mut dump, world.imported_guest).role = held(2, "clerk");
+    assert_eq!(examine(&dump, world.now()), []);
 }
 
 #[test]

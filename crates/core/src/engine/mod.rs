@@ -1,5 +1,7 @@
 //! [`Engine`]: the rules over a [`Backend`], as a [`TenancyStore`]. Written once for all stores.
 
+mod access;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -12,9 +14,9 @@ use crate::decide::guard::{self, Acting};
 use crate::decide::{
     AcceptInvitation, AcceptedInvitation, AddMember, AdminRemove, Caller, ChangeRole, Command, CreateInvitation, CreateInvitations,
     CreateOrg, CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation, DeleteTuple, Env, ExtendInvitation, Guarded, IdTape,
-    Import, ImportCounts, InvitedRow, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave,
-    SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, TransferOwnership, TransferredOwnership, UpdateMembership,
-    UpdateOrg,
+    Import, ImportCounts, InvitedRow, MoveOrg, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeInvitation, RevokeOrg, RevokeUser,
+    SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, TransferOwnership, TransferredOwnership,
+    UpdateMembership, UpdateOrg,
 };
 use crate::doctor::Repair;
 use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, Organization, User, is_live};
@@ -23,6 +25,7 @@ use crate::event::{Actor, Cause, Event};
 use crate::id::{EventId, Id, IdType, InvitationId, MembershipId, OrgId, TupleId, UserId};
 use crate::load::{Load, LoadSpec, Snapshot};
 use crate::page::{ListKey, Page, PageRequest};
+use crate::permissions::AncestorReadPolicy;
 use crate::query::{
     EventQuery, InvitationFilter, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery, TupleQuery, WhichTuples, Window,
 };
@@ -46,6 +49,7 @@ pub struct Engine<B> {
     caller: Caller,
     cause: Cause,
     rules: Arc<Rules>,
+    ancestor_read: Option<Arc<AncestorReadPolicy>>,
 }
 
 impl<B> Clone for Engine<B> {
@@ -56,6 +60,7 @@ impl<B> Clone for Engine<B> {
             caller: self.caller.clone(),
             cause: self.cause.clone(),
             rules: Arc::clone(&self.rules),
+            ancestor_read: self.ancestor_read.clone(),
         }
     }
 }
@@ -82,7 +87,14 @@ const TUPLES_ON: u8 = 8;
 impl<B: Backend> Engine<B> {
     /// The rules over this backend, with these sources, for trusted code that acts as the system itself.
     pub fn new(backend: B, sources: Sources) -> Self {
-        Self { backend: Arc::new(backend), sources, caller: Caller::default(), cause: Cause::default(), rules: Arc::new(Rules::default()) }
+        Self {
+            backend: Arc::new(backend),
+            sources,
+            caller: Caller::default(),
+            cause: Cause::default(),
+            rules: Arc::new(Rules::default()),
+            ancestor_read: None,
+        }
     }
 
     /// The backend.
@@ -98,6 +110,7 @@ impl<B: Backend> Engine<B> {
             caller: self.caller.clone(),
             cause: self.cause.clone(),
             rules: Arc::clone(&self.rules),
+            ancestor_read: self.ancestor_read.clone(),
         }
     }
 
@@ -117,6 +130,13 @@ impl<B: Backend> Engine<B> {
     #[must_use]
     pub fn following(&self, rules: Arc<Rules>) -> Self {
         Self { rules, ..self.clone() }
+    }
+
+    /// The same store, whose members below may read what the policy says; [`TenancyStore::with_ancestor_read`] gives it as an
+    /// object.
+    #[must_use]
+    pub fn reading_upwards(&self, policy: Option<Arc<AncestorReadPolicy>>) -> Self {
+        Self { ancestor_read: policy, ..self.clone() }
     }
 
     fn now(&self) -> Timestamp {
@@ -378,6 +398,13 @@ impl<B: Backend> TenancyStore for Engine<B> {
         Arc::new(self.following(rules))
     }
 
+    fn with_ancestor_read<'s>(&self, policy: Option<Arc<AncestorReadPolicy>>) -> Arc<dyn TenancyStore + 's>
+    where
+        Self: 's,
+    {
+        Arc::new(self.reading_upwards(policy))
+    }
+
     async fn create_user(&self, request: CreateUser) -> Result<CreatedUser, Error> {
         self.run(request).await
     }
@@ -467,6 +494,10 @@ impl<B: Backend> TenancyStore for Engine<B> {
     }
 
     async fn update_org(&self, request: UpdateOrg) -> Result<Organization, Error> {
+        self.run(request).await
+    }
+
+    async fn move_org(&self, request: MoveOrg) -> Result<Organization, Error> {
         self.run(request).await
     }
 

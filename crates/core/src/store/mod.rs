@@ -1,5 +1,7 @@
 //! The store as an application sees it.
 
+mod access;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,8 +13,8 @@ use crate::decide::tuple_key;
 use crate::decide::{
     AcceptInvitation, AcceptedInvitation, AddMember, AdminRemove, Caller, ChangeRole, CreateInvitation, CreateInvitations, CreateOrg,
     CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation, DeleteTuple, ExtendInvitation, Import, ImportCounts, InvitedRow,
-    ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg,
-    SuspendUser, SuspendedUser, Sweep, Swept, TransferOwnership, TransferredOwnership, UpdateMembership, UpdateOrg,
+    MoveOrg, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership,
+    SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, TransferOwnership, TransferredOwnership, UpdateMembership, UpdateOrg,
 };
 use crate::doctor::Repair;
 use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, OrgStatus, Organization, User};
@@ -20,10 +22,16 @@ use crate::error::{DomainError, Error};
 use crate::event::{Cause, Event};
 use crate::id::{EventId, InvitationId, MembershipId, OrgId, TupleId, UserId};
 use crate::page::{Page, PageRequest, PageSize};
+use crate::permissions::AncestorReadPolicy;
 use crate::rules::{Checked, Rules};
 use crate::state::Dump;
 use crate::tuple::{self, EntityRef, Tuple, TupleKey};
 use crate::value::Relation;
+
+pub use access::{
+    AccessStore, AllowedRow, ListGroupMembers, ListGroupRoles, ListGroups, ListMembershipOverrides, ListOrgOverrides, ListOrgsWith,
+    ListPermissions, ListRoles, ListUsersWith, PermissionAsk, PermissionResolver,
+};
 
 /// Lists the members of an organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -481,7 +489,7 @@ pub struct OrgPath {
 /// Each method fails with [`Error::Domain`] where a rule refuses, in the order of the method's table in spec/, and with
 /// [`Error::Backend`] where the store could not do it.
 #[async_trait]
-pub trait TenancyStore: fmt::Debug + Send + Sync {
+pub trait TenancyStore: AccessStore + PermissionResolver + fmt::Debug + Send + Sync {
     /// The same store, on behalf of someone else. It lasts as long as what it is a view of: a store that is bound to a transaction
     /// gives stores that are bound to it too.
     fn with_caller<'s>(&self, caller: Caller) -> Arc<dyn TenancyStore + 's>
@@ -495,6 +503,12 @@ pub trait TenancyStore: fmt::Debug + Send + Sync {
 
     /// The same store, whose checks follow these rules.
     fn with_rules<'s>(&self, rules: Arc<Rules>) -> Arc<dyn TenancyStore + 's>
+    where
+        Self: 's;
+
+    /// The same store, whose resolutions let members of organizations below read what the policy says, or nothing more with `None`.
+    /// Spec: `permissions.md#ancestor-read`.
+    fn with_ancestor_read<'s>(&self, policy: Option<Arc<AncestorReadPolicy>>) -> Arc<dyn TenancyStore + 's>
     where
         Self: 's;
 
@@ -527,6 +541,8 @@ pub trait TenancyStore: fmt::Debug + Send + Sync {
     async fn list_orgs(&self, request: ListOrgs) -> Result<Page<Organization>, Error>;
     /// Changes an organization's fields. Spec: `organizations.md#update_org`.
     async fn update_org(&self, request: UpdateOrg) -> Result<Organization, Error>;
+    /// Puts an organization below another one, or to the top. Spec: `organizations.md#move_org`.
+    async fn move_org(&self, request: MoveOrg) -> Result<Organization, Error>;
     /// Pauses an organization. Spec: `organizations.md#suspend_org`.
     async fn suspend_org(&self, request: SuspendOrg) -> Result<Organization, Error>;
     /// Makes a suspended organization active again. Spec: `organizations.md#reinstate_org`.

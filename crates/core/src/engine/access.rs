@@ -1,0 +1,420 @@
+//! Roles, groups, overrides, the catalog, and what may be done.
+
+use async_trait::async_trait;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Engine, bounded, window};
+use crate::access::{Group, GroupMember, GroupRole, Holder, Permission, PermissionGrant};
+use crate::backend::Backend;
+use crate::decide::guard::{self, Acting};
+use crate::decide::{
+    AddGroupMember, AddGroupRole, ChangedPermissions, CreateGroup, CreateRole, DefinePermission, DeleteGroup, DeleteRole, DeletedRole,
+    GrantRolePermissions, PERMISSION, RemoveGroupMember, RemoveGroupRole, RevokeRolePermissions, SeedSystemRoles, SeededRoles,
+    SetMembershipOverride, SetOrgOverride, SyncCatalog, SyncedCatalog, UpdateGroup, UpdateRole,
+};
+use crate::entity::Membership;
+use crate::error::{BackendError, DomainError, Error};
+use crate::id::{GroupId, IdType, OrgId, RoleId, UserId};
+use crate::page::{ListKey, Page, PageRequest};
+use crate::permissions::{self, AncestorReadPolicy, Ask, EffectivePermissions, Explanation, Facts, FactsQuery};
+use crate::query::{AccessFound, AccessQuery, MembershipQuery};
+use crate::role::RoleDefinition;
+use crate::store::{
+    AccessStore, AllowedRow, ListGroupMembers, ListGroupRoles, ListGroups, ListMembershipOverrides, ListOrgOverrides, ListOrgsWith,
+    ListPermissions, ListRoles, ListUsersWith, PermissionAsk, PermissionResolver,
+};
+use crate::time::Timestamp;
+use crate::value::PermissionSlug;
+
+/// Kinds of list, as cursors number them.
+const PERMISSIONS: u8 = 9;
+const ROLES: u8 = 10;
+const GROUPS: u8 = 11;
+const GROUP_MEMBERS: u8 = 12;
+const GROUP_ROLES: u8 = 13;
+const ORG_OVERRIDES: u8 = 14;
+const MEMBERSHIP_OVERRIDES: u8 = 15;
+const USERS_WITH: u8 = 16;
+const ORGS_WITH: u8 = 17;
+
+/// How many candidates of a reverse question are looked at together.
+const CANDIDATES: u32 = 400;
+
+fn slug(text: &str) -> Result<PermissionSlug, DomainError> {
+    PermissionSlug::parse(text).ok_or_else(|| DomainError::format("permission", PERMISSION))
+}
+
+fn slugs(texts: &[&str]) -> Result<Vec<PermissionSlug>, DomainError> {
+    bounded("permissions", texts).map_err(|_| DomainError::format("permissions", "a list of at most 200 slugs"))?;
+    let parsed = texts.iter().map(|text| PermissionSlug::parse(text));
+    parsed.map(|slug| slug.ok_or_else(|| DomainError::format("permissions", PERMISSION))).collect()
+}
+
+/// What is asked of several users and organizations at one moment.
+struct Asking<'a> {
+    now: Timestamp,
+    policy: Option<&'a AncestorReadPolicy>,
+}
+
+impl<'a> Asking<'a> {
+    const fn of(&self, usr: UserId, org: OrgId, only: Option<&'a PermissionSlug>) -> Ask<'a> {
+        Ask { usr, org, now: self.now, only, policy: self.policy }
+    }
+}
+
+impl<B: Backend> Engine<B> {
+    fn below(&self) -> u32 {
+        self.ancestor_read.as_deref().map_or(0, AncestorReadPolicy::depth)
+    }
+
+    fn asking(&self) -> Asking<'_> {
+        Asking { now: self.now(), policy: self.ancestor_read.as_deref() }
+    }
+
+    async fn facts(&self, asks: Vec<(UserId, OrgId)>, permissions: Option<Vec<PermissionSlug>>) -> Result<Facts, BackendError> {
+        self.backend.facts(FactsQuery { asks, permissions, below: self.below(), grantors: false }).await
+    }
+
+    /// A guarded caller asks about themselves, or manages members where they ask. Answers whether they ask about themselves, so that
+    /// an organization where they have nothing is as unknown as one that does not exist. To be called behind the read.
+    async fn may_resolve(&self, usr: UserId, org: OrgId) -> Result<bool, Error> {
+        let Some(caller) = self.caller.as_guarded() else { return Ok(false) };
+        if caller.usr_id() == usr {
+            return Ok(true);
+        }
+        self.managing(Some(org), IdType::Organization).await?;
+        Ok(false)
+    }
+
+    async fn found(&self, query: AccessQuery) -> Result<AccessFound, BackendError> {
+        self.backend.access(query, self.now()).await
+    }
+
+    /// What a live member of the organization may read.
+    async fn member_reads(&self, query: AccessQuery, kind: IdType) -> Result<AccessFound, Error> {
+        let found = self.found(query).await?;
+        // What belongs to no organization is no secret.
+        if found.org_id.is_some() || !found.there {
+            self.acting(found.org_id, kind).await?;
+        }
+        if found.there { Ok(found) } else { Err(DomainError::NotFound(kind).into()) }
+    }
+
+    async fn overrides(
+        &self,
+        (holder, kind): (Holder, IdType),
+        key: ListKey,
+        page: &PageRequest,
+        own: impl Fn(Acting) -> bool,
+    ) -> Result<Page<PermissionGrant>, Error> {
+        let after = key.open_text(page.cursor.as_deref())?.map(|text| slug(&text).map_err(|_| DomainError::InvalidCursor)).transpose()?;
+        let now = self.now();
+        let mut rows: Vec<PermissionGrant> = Vec::new();
+        let (mut after, fetch) = (after, page.limit.fetch());
+        // Expired rows are as absent as if they were not stored: the page is filled up from behind them.
+        loop {
+            let found = self.found(AccessQuery::Grants { holder, after: after.clone(), fetch }).await?;
+            if rows.is_empty() && after.is_none() || !found.there {
+                let acting = self.acting(found.org_id, kind).await?;
+                guard::allow(acting.is_none_or(|acting| acting.manages() || own(acting)))?;
+            }
+            if !found.there {
+                return Err(DomainError::NotFound(kind).into());
+            }
+            let ends = found.grants.len() < usize::try_from(fetch).unwrap_or(usize::MAX);
+            after = found.grants.last().map(|row| row.permission.clone());
+            rows.extend(found.grants.into_iter().filter(|row| !row.is_expired(now)));
+            if ends || rows.len() >= usize::try_from(fetch).unwrap_or(usize::MAX) {
+                break;
+            }
+        }
+        Ok(Page::from_rows(rows, page.limit, |row| key.cursor_text(row.permission.as_str())))
+    }
+}
+
+#[async_trait]
+impl<B: Backend> AccessStore for Engine<B> {
+    async fn define_permission(&self, request: DefinePermission) -> Result<Permission, Error> {
+        self.run(request).await
+    }
+
+    async fn sync_catalog(&self, request: SyncCatalog) -> Result<SyncedCatalog, Error> {
+        self.run(request).await
+    }
+
+    async fn list_permissions(&self, request: ListPermissions) -> Result<Page<Permission>, Error> {
+        let key = ListKey::new(PERMISSIONS, &[]);
+        let after = key.open_text(request.page.cursor.as_deref())?;
+        let after = after.map(|text| slug(&text).map_err(|_| DomainError::InvalidCursor)).transpose()?;
+        let found = self.found(AccessQuery::Permissions { after, fetch: request.page.limit.fetch() }).await?;
+        Ok(Page::from_rows(found.permissions, request.page.limit, |row| key.cursor_text(row.slug.as_str())))
+    }
+
+    async fn create_role(&self, request: CreateRole) -> Result<RoleDefinition, Error> {
+        self.run(request).await
+    }
+
+    async fn get_role(&self, role_id: RoleId) -> Result<RoleDefinition, Error> {
+        let found = self.member_reads(AccessQuery::Role(role_id), IdType::Role).await?;
+        found.roles.into_iter().next().ok_or_else(|| DomainError::NotFound(IdType::Role).into())
+    }
+
+    async fn list_roles(&self, request: ListRoles) -> Result<Page<RoleDefinition>, Error> {
+        let ListRoles { org_id, page } = request;
+        let place = org_id.map(|org| org.as_uuid());
+        let key = ListKey::new(ROLES, &[place.as_ref().map(|org| org.as_bytes().as_slice()).unwrap_or_default()]);
+        let query = AccessQuery::Roles { org: org_id, window: window(key, &page)? };
+        let found = self.member_reads(query, IdType::Organization).await?;
+        Ok(Page::from_rows(found.roles, page.limit, |role| key.cursor(role.id.as_uuid())))
+    }
+
+    async fn update_role(&self, request: UpdateRole) -> Result<RoleDefinition, Error> {
+        self.run(request).await
+    }
+
+    async fn delete_role(&self, request: DeleteRole) -> Result<DeletedRole, Error> {
+        self.run(request).await
+    }
+
+    async fn grant_role_permissions(&self, request: GrantRolePermissions) -> Result<ChangedPermissions, Error> {
+        self.run(request).await
+    }
+
+    async fn revoke_role_permissions(&self, request: RevokeRolePermissions) -> Result<ChangedPermissions, Error> {
+        self.run(request).await
+    }
+
+    async fn seed_system_roles(&self, request: SeedSystemRoles) -> Result<SeededRoles, Error> {
+        self.run(request).await
+    }
+
+    async fn create_group(&self, request: CreateGroup) -> Result<Group, Error> {
+        self.run(request).await
+    }
+
+    async fn get_group(&self, group_id: GroupId) -> Result<Group, Error> {
+        let found = self.member_reads(AccessQuery::Group(group_id), IdType::Group).await?;
+        found.groups.into_iter().next().ok_or_else(|| DomainError::NotFound(IdType::Group).into())
+    }
+
+    async fn list_groups(&self, request: ListGroups) -> Result<Page<Group>, Error> {
+        let ListGroups { org_id, page } = request;
+        let key = ListKey::new(GROUPS, &[org_id.as_uuid().as_bytes()]);
+        let query = AccessQuery::Groups { org: org_id, window: window(key, &page)? };
+        let found = self.member_reads(query, IdType::Organization).await?;
+        Ok(Page::from_rows(found.groups, page.limit, |group| key.cursor(group.id.as_uuid())))
+    }
+
+    async fn update_group(&self, request: UpdateGroup) -> Result<Group, Error> {
+        self.run(request).await
+    }
+
+    async fn delete_group(&self, request: DeleteGroup) -> Result<Group, Error> {
+        self.run(request).await
+    }
+
+    async fn add_group_member(&self, request: AddGroupMember) -> Result<GroupMember, Error> {
+        self.run(request).await
+    }
+
+    async fn remove_group_member(&self, request: RemoveGroupMember) -> Result<Option<GroupMember>, Error> {
+        self.run(request).await
+    }
+
+    async fn list_group_members(&self, request: ListGroupMembers) -> Result<Page<GroupMember>, Error> {
+        let ListGroupMembers { group_id, page } = request;
+        let key = ListKey::new(GROUP_MEMBERS, &[group_id.as_uuid().as_bytes()]);
+        let mut part = window::<UserId>(key, &page)?;
+        let (now, mut rows) = (self.now(), Vec::new());
+        loop {
+            let found = self.member_reads(AccessQuery::GroupMembers { group: group_id, window: part }, IdType::Group).await?;
+            let ends = found.members.len() < usize::try_from(part.fetch).unwrap_or(usize::MAX);
+            part.after = found.members.last().map(|row| row.usr_id);
+            rows.extend(found.members.into_iter().filter(|row| row.expires_at.is_none_or(|end| now < end)));
+            if ends || rows.len() >= usize::try_from(part.fetch).unwrap_or(usize::MAX) {
+                return Ok(Page::from_rows(rows, page.limit, |row| key.cursor(row.usr_id.as_uuid())));
+            }
+        }
+    }
+
+    async fn add_group_role(&self, request: AddGroupRole) -> Result<GroupRole, Error> {
+        self.run(request).await
+    }
+
+    async fn remove_group_role(&self, request: RemoveGroupRole) -> Result<Option<GroupRole>, Error> {
+        self.run(request).await
+    }
+
+    async fn list_group_roles(&self, request: ListGroupRoles) -> Result<Page<GroupRole>, Error> {
+        let ListGroupRoles { group_id, page } = request;
+        let key = ListKey::new(GROUP_ROLES, &[group_id.as_uuid().as_bytes()]);
+        let mut part = window::<RoleId>(key, &page)?;
+        let (now, mut rows) = (self.now(), Vec::new());
+        loop {
+            let found = self.member_reads(AccessQuery::GroupRoles { group: group_id, window: part }, IdType::Group).await?;
+            let ends = found.group_roles.len() < usize::try_from(part.fetch).unwrap_or(usize::MAX);
+            part.after = found.group_roles.last().map(|row| row.role.id());
+            rows.extend(found.group_roles.into_iter().filter(|row| row.expires_at.is_none_or(|end| now < end)));
+            if ends || rows.len() >= usize::try_from(part.fetch).unwrap_or(usize::MAX) {
+                return Ok(Page::from_rows(rows, page.limit, |row| key.cursor(row.role.id().as_uuid())));
+            }
+        }
+    }
+
+    async fn set_org_override(&self, request: SetOrgOverride) -> Result<Option<PermissionGrant>, Error> {
+        self.run(request).await
+    }
+
+    async fn set_membership_override(&self, request: SetMembershipOverride) -> Result<Option<PermissionGrant>, Error> {
+        self.run(request).await
+    }
+
+    async fn list_org_overrides(&self, request: ListOrgOverrides) -> Result<Page<PermissionGrant>, Error> {
+        let ListOrgOverrides { org_id, page } = request;
+        let key = ListKey::new(ORG_OVERRIDES, &[org_id.as_uuid().as_bytes()]);
+        self.overrides((Holder::Organization(org_id), IdType::Organization), key, &page, |_| false).await
+    }
+
+    async fn list_membership_overrides(&self, request: ListMembershipOverrides) -> Result<Page<PermissionGrant>, Error> {
+        let ListMembershipOverrides { mem_id, page } = request;
+        let key = ListKey::new(MEMBERSHIP_OVERRIDES, &[mem_id.as_uuid().as_bytes()]);
+        let whose = match self.caller.as_guarded() {
+            Some(_) => self.backend.memberships(MembershipQuery::Ids(vec![mem_id])).await?.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let own = |acting: Acting| whose.first().is_some_and(|mem: &Membership| mem.usr_id == acting.usr_id);
+        self.overrides((Holder::Membership(mem_id), IdType::Membership), key, &page, own).await
+    }
+}
+
+/// What a guarded caller hears of an organization where they have nothing: as of one that does not exist.
+fn seen_by_oneself(found: EffectivePermissions, oneself: bool) -> Result<EffectivePermissions, DomainError> {
+    let nothing = found.membership_id.is_none() && found.permissions.is_empty();
+    if oneself && nothing { Err(DomainError::NotFound(IdType::Organization)) } else { Ok(found) }
+}
+
+#[async_trait]
+impl<B: Backend> PermissionResolver for Engine<B> {
+    async fn resolve_permissions(&self, usr_id: UserId, org_id: OrgId) -> Result<EffectivePermissions, Error> {
+        let facts = self.facts(vec![(usr_id, org_id)], None).await?;
+        let oneself = self.may_resolve(usr_id, org_id).await?;
+        let found = permissions::resolve(&facts, self.asking().of(usr_id, org_id, None))?;
+        Ok(seen_by_oneself(found, oneself)?)
+    }
+
+    async fn has_permission(&self, usr_id: UserId, org_id: OrgId, permission: &str) -> Result<bool, Error> {
+        let permission = slug(permission)?;
+        let facts = self.facts(vec![(usr_id, org_id)], Some(vec![permission.clone()])).await?;
+        let oneself = self.may_resolve(usr_id, org_id).await?;
+        let found = permissions::resolve(&facts, self.asking().of(usr_id, org_id, Some(&permission)))?;
+        let found = seen_by_oneself(found, oneself)?;
+        Ok(facts.is_known(&permission) && found.permissions.contains(&permission))
+    }
+
+    async fn has_all_permissions(&self, usr_id: UserId, org_id: OrgId, permissions: &[&str]) -> Result<bool, Error> {
+        let asked = slugs(permissions)?;
+        let facts = self.facts(vec![(usr_id, org_id)], Some(asked.clone())).await?;
+        let oneself = self.may_resolve(usr_id, org_id).await?;
+        let found = seen_by_oneself(permissions::resolve(&facts, self.asking().of(usr_id, org_id, None))?, oneself)?;
+        Ok(asked.iter().all(|slug| facts.is_known(slug) && found.permissions.contains(slug)))
+    }
+
+    async fn has_any_permission(&self, usr_id: UserId, org_id: OrgId, permissions: &[&str]) -> Result<bool, Error> {
+        let asked = slugs(permissions)?;
+        let facts = self.facts(vec![(usr_id, org_id)], Some(asked.clone())).await?;
+        let oneself = self.may_resolve(usr_id, org_id).await?;
+        let found = seen_by_oneself(permissions::resolve(&facts, self.asking().of(usr_id, org_id, None))?, oneself)?;
+        Ok(asked.iter().any(|slug| facts.is_known(slug) && found.permissions.contains(slug)))
+    }
+
+    async fn has_permissions(&self, asks: &[PermissionAsk]) -> Result<Vec<AllowedRow>, Error> {
+        if asks.is_empty() || asks.len() > super::MAX_IDS {
+            return Err(DomainError::format("asks", "a list of 1 to 200").into());
+        }
+        let asked = asks.iter().map(|ask| Ok((ask.usr_id, ask.org_id, slug(&ask.permission)?))).collect::<Result<Vec<_>, DomainError>>()?;
+        let pairs: BTreeSet<(UserId, OrgId)> = asked.iter().map(|(usr, org, _)| (*usr, *org)).collect();
+        let wanted: BTreeSet<PermissionSlug> = asked.iter().map(|(.., slug)| slug.clone()).collect();
+        let facts = self.facts(pairs.iter().copied().collect(), Some(wanted.into_iter().collect())).await?;
+        let mut oneself = BTreeMap::new();
+        for (usr, org) in pairs {
+            oneself.insert((usr, org), self.may_resolve(usr, org).await?);
+        }
+        let asking = self.asking();
+        let answer = |(usr, org, slug): &(UserId, OrgId, PermissionSlug)| {
+            let found = permissions::resolve(&facts, asking.of(*usr, *org, Some(slug)))?;
+            let found = seen_by_oneself(found, oneself.get(&(*usr, *org)).copied().unwrap_or_default())?;
+            Ok(facts.is_known(slug) && found.permissions.contains(slug))
+        };
+        Ok(asked.iter().map(|ask| AllowedRow(answer(ask))).collect())
+    }
+
+    async fn explain_permission(&self, usr_id: UserId, org_id: OrgId, permission: &str) -> Result<Explanation, Error> {
+        let permission = slug(permission)?;
+        let (asks, wanted) = (vec![(usr_id, org_id)], Some(vec![permission.clone()]));
+        let query = FactsQuery { asks, permissions: wanted, below: self.below(), grantors: true };
+        let facts = self.backend.facts(query).await?;
+        let oneself = self.may_resolve(usr_id, org_id).await?;
+        // Why not is told to those who have something there, as whether is.
+        seen_by_oneself(permissions::resolve(&facts, self.asking().of(usr_id, org_id, Some(&permission)))?, oneself)?;
+        Ok(permissions::explain(&facts, self.asking().of(usr_id, org_id, None), &permission)?)
+    }
+
+    async fn list_users_with(&self, request: ListUsersWith) -> Result<Page<UserId>, Error> {
+        let ListUsersWith { org_id, permission, page } = request;
+        let permission = slug(&permission)?;
+        let key = ListKey::new(USERS_WITH, &[org_id.as_uuid().as_bytes(), permission.as_str().as_bytes()]);
+        let mut part = window::<UserId>(key, &page)?;
+        let wanted = usize::try_from(part.fetch).unwrap_or(usize::MAX);
+        part.fetch = CANDIDATES;
+        let mut rows = Vec::new();
+        loop {
+            let found = self.found(AccessQuery::UsersAbout { org: org_id, below: self.below(), window: part }).await?;
+            if rows.is_empty() {
+                self.managing(Some(org_id), IdType::Organization).await?;
+            }
+            if !found.there {
+                return Err(DomainError::NotFound(IdType::Organization).into());
+            }
+            let ends = found.users.len() < usize::try_from(part.fetch).unwrap_or(usize::MAX);
+            part.after = found.users.last().copied();
+            let asks = found.users.iter().map(|usr| (*usr, org_id)).collect();
+            let facts = self.facts(asks, Some(vec![permission.clone()])).await?;
+            let asking = self.asking();
+            for usr in found.users.into_iter().filter(|_| facts.is_known(&permission)) {
+                if permissions::holds(&facts, asking.of(usr, org_id, None), &permission)? {
+                    rows.push(usr);
+                }
+            }
+            if ends || rows.len() >= wanted {
+                return Ok(Page::from_rows(rows, page.limit, |usr| key.cursor(usr.as_uuid())));
+            }
+        }
+    }
+
+    async fn list_orgs_with(&self, request: ListOrgsWith) -> Result<Page<OrgId>, Error> {
+        let ListOrgsWith { usr_id, permission, page } = request;
+        let permission = slug(&permission)?;
+        let key = ListKey::new(ORGS_WITH, &[usr_id.as_uuid().as_bytes(), permission.as_str().as_bytes()]);
+        let mut part = window::<OrgId>(key, &page)?;
+        self.own(Some(usr_id))?;
+        let wanted = usize::try_from(part.fetch).unwrap_or(usize::MAX);
+        part.fetch = CANDIDATES;
+        let mut rows = Vec::new();
+        loop {
+            let found = self.found(AccessQuery::OrgsAbout { usr: usr_id, above: self.below(), window: part }).await?;
+            let ends = found.orgs.len() < usize::try_from(part.fetch).unwrap_or(usize::MAX);
+            part.after = found.orgs.last().copied();
+            let asks = found.orgs.iter().map(|org| (usr_id, *org)).collect();
+            let facts = self.facts(asks, Some(vec![permission.clone()])).await?;
+            let asking = self.asking();
+            for org in found.orgs.into_iter().filter(|_| facts.is_known(&permission)) {
+                if permissions::holds(&facts, asking.of(usr_id, org, None), &permission).unwrap_or_default() {
+                    rows.push(org);
+                }
+            }
+            if ends || rows.len() >= wanted {
+                return Ok(Page::from_rows(rows, page.limit, |org| key.cursor(org.as_uuid())));
+            }
+        }
+    }
+}

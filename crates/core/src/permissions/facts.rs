@@ -1,0 +1,212 @@
+//! The rows that a resolution rests on, as a store shows them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::access::{Effect, Holder};
+use crate::entity::{MembershipStatus, OrgStatus, UserStatus};
+use crate::id::{GroupId, Id, MembershipId, OrgId, RoleId, UserId};
+use crate::role::Role;
+use crate::time::Timestamp;
+use crate::value::PermissionSlug;
+
+/// What rows are wanted. What they are is defined by [`crate::State::facts`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FactsQuery {
+    /// Whose permissions, where.
+    pub asks: Vec<(UserId, OrgId)>,
+    /// Only what concerns these permissions, and which of them are in the catalog; otherwise all.
+    pub permissions: Option<Vec<PermissionSlug>>,
+    /// How many levels below each organization the user's memberships are wanted too.
+    pub below: u32,
+    /// Whether every role that the organizations know and that grants one of the permissions is wanted too.
+    pub grantors: bool,
+}
+
+/// Rows for a resolution. A store puts in what the query asks for, in any order; more than that does no harm, as long as it is true.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    system_revision: u64,
+    users: BTreeMap<UserId, (UserStatus, u64)>,
+    orgs: BTreeMap<OrgId, OrgFacts>,
+    memberships: BTreeMap<(UserId, OrgId), Held>,
+    roles: BTreeMap<RoleId, RoleFacts>,
+    groups: BTreeMap<(UserId, OrgId), BTreeMap<GroupId, Option<Timestamp>>>,
+    group_roles: BTreeMap<GroupId, BTreeMap<RoleId, Option<Timestamp>>>,
+    grants: BTreeMap<Holder, BTreeMap<PermissionSlug, (Effect, Option<Timestamp>)>>,
+    known: BTreeSet<PermissionSlug>,
+}
+
+/// An organization, as a resolution sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrgFacts {
+    /// Which.
+    pub id: OrgId,
+    /// Those above it, root first.
+    pub ancestors: Vec<OrgId>,
+    /// Whether it is in use.
+    pub status: OrgStatus,
+    /// Whether what is granted here passes to those below.
+    pub cascade_permissions: bool,
+    /// Whether what is granted above is taken over here.
+    pub inherit_permissions: bool,
+    /// The number of its events.
+    pub revision: u64,
+}
+
+/// A membership that is not revoked, as a resolution sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Which.
+    pub id: MembershipId,
+    /// As what.
+    pub role: Role,
+    /// As stored.
+    pub status: MembershipStatus,
+    /// From when on it no longer counts.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A role's row, as a resolution sees it. A built-in role may have none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoleFacts {
+    /// As who holds it knows it.
+    pub role: Role,
+    /// Whose; none for one of the system.
+    pub org_id: Option<OrgId>,
+    /// Whether it reaches the organizations below.
+    pub inherits_to_descendants: bool,
+}
+
+impl Facts {
+    /// The revision of what belongs to no organization.
+    pub fn set_system_revision(&mut self, revision: u64) {
+        self.system_revision = revision;
+    }
+
+    /// A user's row.
+    pub fn add_user(&mut self, id: UserId, status: UserStatus, revision: u64) {
+        self.users.insert(id, (status, revision));
+    }
+
+    /// An organization.
+    pub fn add_org(&mut self, org: OrgFacts) {
+        self.orgs.insert(org.id, org);
+    }
+
+    /// A user's membership that is not revoked.
+    pub fn add_membership(&mut self, usr: UserId, org: OrgId, held: Held) {
+        self.memberships.insert((usr, org), held);
+    }
+
+    /// A role's row.
+    pub fn add_role(&mut self, role: RoleFacts) {
+        self.roles.insert(role.role.id(), role);
+    }
+
+    /// A user's place in a group of an organization.
+    pub fn add_group(&mut self, usr: UserId, org: OrgId, group: GroupId, expires_at: Option<Timestamp>) {
+        self.groups.entry((usr, org)).or_default().insert(group, expires_at);
+    }
+
+    /// A role of a group.
+    pub fn add_group_role(&mut self, group: GroupId, role: RoleId, expires_at: Option<Timestamp>) {
+        self.group_roles.entry(group).or_default().insert(role, expires_at);
+    }
+
+    /// What a holder gives or takes away.
+    pub fn add_grant(&mut self, holder: Holder, permission: PermissionSlug, effect: Effect, expires_at: Option<Timestamp>) {
+        self.grants.entry(holder).or_default().insert(permission, (effect, expires_at));
+    }
+
+    /// A permission that is in the catalog.
+    pub fn add_known(&mut self, permission: PermissionSlug) {
+        self.known.insert(permission);
+    }
+
+    /// Every role that gives one of the permissions, in order of id.
+    pub(crate) fn grantors<'f>(&'f self, permission: &'f PermissionSlug, now: Timestamp) -> impl Iterator<Item = &'f RoleFacts> {
+        let gives = move |role: &&RoleFacts| {
+            let row = self.grants.get(&Holder::Role(role.role.id())).and_then(|rows| rows.get(permission));
+            row.is_some_and(|(effect, end)| *effect == Effect::Grant && end.is_none_or(|end| now < end))
+        };
+        self.roles.values().filter(gives)
+    }
+}
+
+/// Where a resolution finds its rows: in [`Facts`], or at the source.
+pub(crate) trait Ground {
+    fn system_revision(&self) -> u64;
+    /// A user's row: status and revision.
+    fn user(&self, usr: UserId) -> Option<(UserStatus, u64)>;
+    fn org(&self, org: OrgId) -> Option<OrgFacts>;
+    /// The row that is not revoked.
+    fn membership(&self, usr: UserId, org: OrgId) -> Option<Held>;
+    fn role(&self, role: RoleId) -> Option<RoleFacts>;
+    /// The user's groups in an organization, in order of id.
+    fn groups(&self, usr: UserId, org: OrgId) -> Vec<(GroupId, Option<Timestamp>)>;
+    /// The roles of a group, in order of id.
+    fn group_roles(&self, group: GroupId) -> Vec<(RoleId, Option<Timestamp>)>;
+    /// What a holder gives or takes away: all, or one permission's.
+    fn each_grant(&self, holder: Holder, only: Option<&PermissionSlug>, tell: &mut dyn FnMut(&PermissionSlug, Effect, Option<Timestamp>));
+    /// The organizations below one, at most so many levels, where the user has a membership that is not revoked; in order of id.
+    fn below(&self, usr: UserId, org: OrgId, levels: u32) -> Vec<OrgId>;
+}
+
+impl Facts {
+    pub(crate) fn is_known(&self, permission: &PermissionSlug) -> bool {
+        self.known.contains(permission)
+    }
+}
+
+impl Ground for Facts {
+    fn system_revision(&self) -> u64 {
+        self.system_revision
+    }
+
+    fn user(&self, usr: UserId) -> Option<(UserStatus, u64)> {
+        self.users.get(&usr).copied()
+    }
+
+    fn org(&self, org: OrgId) -> Option<OrgFacts> {
+        self.orgs.get(&org).cloned()
+    }
+
+    fn membership(&self, usr: UserId, org: OrgId) -> Option<Held> {
+        self.memberships.get(&(usr, org)).copied()
+    }
+
+    fn role(&self, role: RoleId) -> Option<RoleFacts> {
+        self.roles.get(&role).copied()
+    }
+
+    fn groups(&self, usr: UserId, org: OrgId) -> Vec<(GroupId, Option<Timestamp>)> {
+        self.groups.get(&(usr, org)).into_iter().flatten().map(|(group, end)| (*group, *end)).collect()
+    }
+
+    fn group_roles(&self, group: GroupId) -> Vec<(RoleId, Option<Timestamp>)> {
+        self.group_roles.get(&group).into_iter().flatten().map(|(role, end)| (*role, *end)).collect()
+    }
+
+    fn each_grant(&self, holder: Holder, only: Option<&PermissionSlug>, tell: &mut dyn FnMut(&PermissionSlug, Effect, Option<Timestamp>)) {
+        let Some(rows) = self.grants.get(&holder) else { return };
+        match only {
+            Some(permission) => {
+                if let Some((effect, end)) = rows.get(permission) {
+                    tell(permission, *effect, *end);
+                }
+            }
+            None => rows.iter().for_each(|(permission, (effect, end))| tell(permission, *effect, *end)),
+        }
+    }
+
+    fn below(&self, usr: UserId, org: OrgId, levels: u32) -> Vec<OrgId> {
+        let levels = usize::try_from(levels).unwrap_or(usize::MAX);
+        let all = (usr, OrgId::LOWEST)..=(usr, OrgId::HIGHEST);
+        let theirs = self.memberships.range(all).map(|((_, below), _)| *below);
+        let within = |below: &OrgId| {
+            let above = self.orgs.get(below).map(|facts| facts.ancestors.as_slice()).unwrap_or_default();
+            above.iter().rev().take(levels).any(|above| *above == org)
+        };
+        theirs.filter(within).collect()
+    }
+}

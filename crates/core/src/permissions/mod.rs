@@ -1,0 +1,16 @@
+//! Who may do what (spec/permissions.md): resolved here, over rows that a store shows, and nowhere else.
+
+mod explain;
+mod facts;
+mod policy;
+mod resolve;
+mod token;
+
+pub use explain::{DecidedBy, DenialReason, Explanation, Reason as DenialDetail, Remedy, Step};
+pub use facts::{Facts, FactsQuery, Held, OrgFacts, RoleFacts};
+pub use policy::AncestorReadPolicy;
+pub use resolve::{EffectivePermissions, Layer};
+pub use token::PermissionToken;
+
+pub(crate) use explain::explain;
+pub(crate) use resolve::{Ask, holds, resolve};

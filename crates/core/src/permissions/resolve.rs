@@ -1,0 +1,357 @@
+//! The layers, in order (spec/permissions.md#resolution).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::facts::{Ground, Held, OrgFacts};
+use super::policy::AncestorReadPolicy;
+use super::token::PermissionToken;
+use crate::access::{Effect, Holder};
+use crate::entity::{MembershipStatus, UserStatus, are_live};
+use crate::error::DomainError;
+use crate::id::{AnyId, GroupId, Id, IdType, MembershipId, OrgId, RoleId, UserId};
+use crate::role::Role;
+use crate::time::Timestamp;
+use crate::value::PermissionSlug;
+
+macro_rules! layers {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal, $effect:ident;)+) => {
+        /// A layer of a resolution. A later one has the last word over an earlier one.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum Layer {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Layer {
+            /// Every layer, in order of precedence: the last one wins.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The wire form.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// What it does to a permission.
+            pub const fn effect(self) -> Effect {
+                match self { $(Self::$variant => Effect::$effect),+ }
+            }
+
+            /// What it is, in one sentence.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+)),+ }
+            }
+        }
+    };
+}
+
+layers! {
+    /// What the organization grants all its members, itself or by what it takes over from above.
+    OrganizationGrant = "organization_grant", Grant;
+    /// What the role of the membership grants.
+    Role = "role", Grant;
+    /// What the roles of the user's groups in the organization grant.
+    Groups = "groups", Grant;
+    /// What the organization, or one above it, denies, and no nearer one grants again.
+    OrganizationDeny = "organization_deny", Deny;
+    /// What the membership itself is granted.
+    MembershipGrant = "membership_grant", Grant;
+    /// What the membership itself is denied.
+    MembershipDeny = "membership_deny", Deny;
+    /// What a policy lets members of an organization below read here.
+    AncestorRead = "ancestor_read", Grant;
+}
+
+/// What a user may do in an organization, and from where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct EffectivePermissions {
+    /// What they may do, in order.
+    pub permissions: BTreeSet<PermissionSlug>,
+    /// The membership that it comes from.
+    pub membership_id: Option<MembershipId>,
+    /// Its role.
+    pub role: Option<Role>,
+    /// The user's groups in the organization, in order of id.
+    pub group_ids: Vec<GroupId>,
+    /// What the membership itself is denied, in order.
+    pub denied: Vec<PermissionSlug>,
+    /// The organization of the membership, where it is one above.
+    pub inherited_from_org_id: Option<OrgId>,
+    /// The organizations, root first, that grant all members something that is left at the end.
+    pub contributing_org_ids: Vec<OrgId>,
+    /// The state that this was resolved in.
+    pub token: PermissionToken,
+}
+
+impl EffectivePermissions {
+    /// Whether a permission is among them.
+    pub fn allows(&self, permission: &str) -> bool {
+        PermissionSlug::parse(permission).is_some_and(|slug| self.permissions.contains(&slug))
+    }
+}
+
+/// Told what each layer does to the permissions, row by row.
+pub(super) trait Witness {
+    /// A layer's row gives or takes away a permission; whether that makes a difference is told by the layer's place.
+    fn row(&mut self, _layer: Layer, _rows: &[AnyId]) {}
+    /// The membership that was found, and whether it is in force.
+    fn membership(&mut self, _id: MembershipId, _active: bool) {}
+    /// Why nothing was looked at further.
+    fn stop(&mut self, _reason: super::DenialReason) {}
+    /// An organization of the chain denies it, and no nearer one grants it again.
+    fn denied_by(&mut self, _org: OrgId) {}
+}
+
+/// Who does not listen.
+struct Deaf;
+
+impl Witness for Deaf {}
+
+/// What a resolution is about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    pub(crate) usr: UserId,
+    pub(crate) org: OrgId,
+    pub(crate) now: Timestamp,
+    /// Only this permission.
+    pub(crate) only: Option<&'a PermissionSlug>,
+    pub(crate) policy: Option<&'a AncestorReadPolicy>,
+}
+
+/// Everything that a user may do in an organization; `not_found` when that does not exist.
+pub(crate) fn resolve(ground: &impl Ground, ask: Ask<'_>) -> Result<EffectivePermissions, DomainError> {
+    resolve_watched(ground, ask, &mut Deaf)
+}
+
+/// Whether a user may do one thing in an organization. Whether the catalog has it is asked before.
+pub(crate) fn holds(ground: &impl Ground, ask: Ask<'_>, permission: &PermissionSlug) -> Result<bool, DomainError> {
+    let found = resolve(ground, Ask { only: Some(permission), ..ask })?;
+    Ok(found.permissions.contains(permission))
+}
+
+pub(super) fn resolve_watched<W: Witness>(
+    ground: &impl Ground,
+    ask: Ask<'_>,
+    witness: &mut W,
+) -> Result<EffectivePermissions, DomainError> {
+    let Ask { usr, org, now, policy, .. } = ask;
+    let (chain, is_whole) = chain(ground, org).ok_or(DomainError::NotFound(IdType::Organization))?;
+    let user = ground.user(usr);
+    let mut orgs: Vec<(OrgId, u64)> = chain.iter().map(|org| (org.id, org.revision)).collect();
+    orgs.sort_unstable();
+    let token = PermissionToken { system: ground.system_revision(), user: user.map(|(_, revision)| revision), orgs };
+    let mut result = EffectivePermissions {
+        permissions: BTreeSet::new(),
+        membership_id: None,
+        role: None,
+        group_ids: Vec::new(),
+        denied: Vec::new(),
+        inherited_from_org_id: None,
+        contributing_org_ids: Vec::new(),
+        token,
+    };
+    if !(is_whole && are_live(chain.iter().map(|org| org.status))) {
+        witness.stop(super::DenialReason::OrgNotActive);
+        return Ok(result);
+    }
+    if user.is_some_and(|(status, _)| status != UserStatus::Active) {
+        witness.stop(super::DenialReason::UserNotActive);
+        return Ok(result);
+    }
+    match membership(ground, usr, &chain, now) {
+        Found::Here(held) => compose(ground, ask, &chain, (held, None), witness, &mut result),
+        Found::Above(held, from) => compose(ground, ask, &chain, (held, Some(from)), witness, &mut result),
+        Found::NotActive(held) => {
+            witness.membership(held.id, false);
+            witness.stop(super::DenialReason::MembershipNotActive);
+        }
+        Found::None => {
+            if let Some(policy) = policy {
+                read_from_below(ground, ask, policy, &chain, witness, &mut result);
+            }
+            if result.permissions.is_empty() {
+                witness.stop(super::DenialReason::NoMembership);
+            }
+        }
+    }
+    Ok(result)
+}
+
+/// The organization and all above it, root first, and whether all of them are there; `None` when it does not exist itself.
+fn chain(ground: &impl Ground, org: OrgId) -> Option<(Vec<OrgFacts>, bool)> {
+    let target = ground.org(org)?;
+    let mut chain: Vec<OrgFacts> = target.ancestors.iter().filter_map(|id| ground.org(*id)).collect();
+    let is_whole = chain.len() == target.ancestors.len();
+    chain.push(target);
+    Some((chain, is_whole))
+}
+
+/// Step 1: which membership decides.
+enum Found {
+    Here(Held),
+    NotActive(Held),
+    Above(Held, OrgId),
+    None,
+}
+
+fn is_active(held: &Held, now: Timestamp) -> bool {
+    held.status == MembershipStatus::Active && held.expires_at.is_none_or(|end| now < end)
+}
+
+fn membership(ground: &impl Ground, usr: UserId, chain: &[OrgFacts], now: Timestamp) -> Found {
+    let Some((target, above)) = chain.split_last() else { return Found::None };
+    if let Some(held) = ground.membership(usr, target.id) {
+        // The direct row decides, whatever is above.
+        return if is_active(&held, now) { Found::Here(held) } else { Found::NotActive(held) };
+    }
+    for org in above.iter().rev() {
+        let held = ground.membership(usr, org.id).filter(|held| is_active(held, now));
+        let reaches = |held: &Held| ground.role(held.role.id()).is_some_and(|role| role.inherits_to_descendants);
+        if let Some(held) = held.filter(reaches) {
+            return Found::Above(held, org.id);
+        }
+    }
+    Found::None
+}
+
+/// What the chain of organizations grants and denies all members of the last one.
+struct Chain {
+    /// What is granted, with the organizations that grant it.
+    granted: BTreeMap<PermissionSlug, Vec<OrgId>>,
+    /// What is denied and not granted again, with the nearest organization that denies it.
+    denied: BTreeMap<PermissionSlug, OrgId>,
+}
+
+/// Step 2. The carried grants pass from parent to child where both let them; a denial anywhere on the chain holds unless what it denies
+/// is granted in the end.
+fn along(ground: &impl Ground, chain: &[OrgFacts], only: Option<&PermissionSlug>, now: Timestamp) -> Chain {
+    let mut carried: BTreeMap<PermissionSlug, Vec<OrgId>> = BTreeMap::new();
+    let mut denied: BTreeMap<PermissionSlug, OrgId> = BTreeMap::new();
+    let mut cascades = false;
+    for org in chain {
+        if !(cascades && org.inherit_permissions) {
+            carried.clear();
+        }
+        cascades = org.cascade_permissions;
+        ground.each_grant(Holder::Organization(org.id), only, &mut |permission, effect, end| {
+            if !counts(end, now) {
+                return;
+            }
+            match effect {
+                Effect::Grant => carried.entry(permission.clone()).or_default().push(org.id),
+                Effect::Deny => {
+                    carried.remove(permission);
+                    denied.insert(permission.clone(), org.id);
+                }
+            }
+        });
+    }
+    denied.retain(|permission, _| !carried.contains_key(permission));
+    Chain { granted: carried, denied }
+}
+
+fn counts(end: Option<Timestamp>, now: Timestamp) -> bool {
+    end.is_none_or(|end| now < end)
+}
+
+/// Steps 2 to 7, for a membership that is in force.
+fn compose<W: Witness>(
+    ground: &impl Ground,
+    ask: Ask<'_>,
+    chain: &[OrgFacts],
+    (held, from): (Held, Option<OrgId>),
+    witness: &mut W,
+    result: &mut EffectivePermissions,
+) {
+    let Ask { usr, org, now, only, .. } = ask;
+    witness.membership(held.id, true);
+    result.membership_id = Some(held.id);
+    result.role = Some(held.role);
+    result.inherited_from_org_id = from;
+
+    let Chain { granted, denied } = along(ground, chain, only, now);
+    let permissions = &mut result.permissions;
+    for (permission, orgs) in granted {
+        let rows: Vec<AnyId> = orgs.iter().map(Id::any).collect();
+        witness.row(Layer::OrganizationGrant, &rows);
+        result.contributing_org_ids.extend(orgs);
+        permissions.insert(permission);
+    }
+    let place = |id: &OrgId| chain.iter().position(|org| org.id == *id);
+    result.contributing_org_ids.sort_by_key(place);
+    result.contributing_org_ids.dedup();
+
+    let mut add_role = |role: RoleId, layer: Layer, rows: &[AnyId]| {
+        ground.each_grant(Holder::Role(role), only, &mut |permission, effect, end| {
+            if effect == Effect::Grant && counts(end, now) {
+                witness.row(layer, rows);
+                permissions.insert(permission.clone());
+            }
+        });
+    };
+    add_role(held.role.id(), Layer::Role, &[held.role.id().any()]);
+    for (group, end) in ground.groups(usr, org) {
+        if !counts(end, now) {
+            continue;
+        }
+        result.group_ids.push(group);
+        for (role, end) in ground.group_roles(group) {
+            if counts(end, now) {
+                add_role(role, Layer::Groups, &[group.any(), role.any()]);
+            }
+        }
+    }
+    for (permission, org) in &denied {
+        witness.denied_by(*org);
+        witness.row(Layer::OrganizationDeny, &[org.any()]);
+        permissions.remove(permission);
+    }
+    let of_membership = Holder::Membership(held.id);
+    ground.each_grant(of_membership, only, &mut |permission, effect, end| {
+        if effect == Effect::Grant && counts(end, now) {
+            witness.row(Layer::MembershipGrant, &[held.id.any()]);
+            permissions.insert(permission.clone());
+        }
+    });
+    let denials = &mut result.denied;
+    ground.each_grant(of_membership, only, &mut |permission, effect, end| {
+        if effect == Effect::Deny && counts(end, now) {
+            witness.row(Layer::MembershipDeny, &[held.id.any()]);
+            permissions.remove(permission);
+            denials.push(permission.clone());
+        }
+    });
+}
+
+/// What the policy lets somebody without a membership read here, by their memberships below.
+fn read_from_below<W: Witness>(
+    ground: &impl Ground,
+    ask: Ask<'_>,
+    policy: &AncestorReadPolicy,
+    chain: &[OrgFacts],
+    witness: &mut W,
+    result: &mut EffectivePermissions,
+) {
+    let Ask { usr, now, only, .. } = ask;
+    let denied = along(ground, chain, only, now).denied;
+    for below in ground.below(usr, ask.org, policy.depth()) {
+        // A row of the system, or a built-in role without one: a role of an organization is not meant, whatever it is called.
+        let of_system = |role: Role| ground.role(role.id()).map_or(role.custom().is_none(), |row| row.org_id.is_none());
+        let held = ground.membership(usr, below).filter(|held| is_active(held, now) && of_system(held.role) && policy.lists(held.role));
+        let Some(held) = held else { continue };
+        let Ok(effective) = resolve(ground, Ask { org: below, policy: None, ..ask }) else { continue };
+        result.token.orgs.extend(effective.token.orgs);
+        ground.each_grant(Holder::Role(held.role.id()), only, &mut |permission, effect, end| {
+            let own = effect == Effect::Grant && counts(end, now) && effective.permissions.contains(permission);
+            if own && policy.covers(permission) && !denied.contains_key(permission) {
+                witness.row(Layer::AncestorRead, &[held.id.any(), below.any()]);
+                result.permissions.insert(permission.clone());
+            }
+        });
+    }
+    result.token.orgs.sort_unstable();
+    result.token.orgs.dedup();
+}

@@ -1,0 +1,235 @@
+//! Roles, what they grant, overrides, groups and the catalog: what commands load and reads answer, defined by `tenantry_core::State`.
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+use tenantry_core::{
+    Access, AccessFound, AccessQuery, Facts, FactsQuery, Id, Line, OrgId, PermissionSlug, RoleDefinition, RoleSlug, RoleUsage, Snapshot,
+    Timestamp, UserId, Window,
+};
+use uuid::Uuid;
+
+use crate::codec::{self, Columns, PgMoment, record};
+use crate::error::Failure;
+use crate::list;
+use crate::statements::Statements;
+
+/// The organization's line, with the roles of these slugs; without an organization, those of the system.
+pub(crate) async fn line(sql: &Statements, conn: &mut PgConnection, org: Option<OrgId>, slugs: &[RoleSlug]) -> Result<Line, Failure> {
+    line_of(&line_rows(sql, conn, org, slugs).await?)
+}
+
+pub(crate) async fn line_rows(
+    sql: &Statements,
+    conn: &mut PgConnection,
+    org: Option<OrgId>,
+    slugs: &[RoleSlug],
+) -> Result<Vec<PgRow>, Failure> {
+    let slugs: Vec<&str> = slugs.iter().map(RoleSlug::as_str).collect();
+    Ok(sql.line.query().bind(org.map(|org| org.as_uuid())).bind(slugs).fetch_all(conn).await?)
+}
+
+pub(crate) fn line_of(rows: &[PgRow]) -> Result<Line, Failure> {
+    let mut line = Line::default();
+    for row in rows {
+        let org: Option<Uuid> = row.try_get(1)?;
+        let revision = list::count(row, 2)?;
+        match org {
+            Some(org) => {
+                let place = (codec::id("organization", org)?, revision, list::count(row, 3)?);
+                if line.orgs.last() != Some(&place) {
+                    line.orgs.push(place);
+                }
+            }
+            None => line.system_revision = revision,
+        }
+        line.roles.extend(record(row, 4, codec::role)?);
+    }
+    line.roles.sort_by_key(|role| role.id);
+    line.roles.dedup_by_key(|role| role.id);
+    Ok(line)
+}
+
+/// What stands behind the standing in the rows of `load_access`.
+pub(crate) fn loaded(rows: &[PgRow], first: &PgRow, from: usize, has_role: bool, seen: &mut Snapshot) -> Result<(), Failure> {
+    let count = |at: usize| list::count(first, from + at);
+    let role = record(first, from, codec::role)?;
+    let usage = RoleUsage { memberships: count(6)?, invitations: count(7)?, groups: count(8)? };
+    let (lapsed, role_grants) = (count(9)?, count(10)?);
+    let is_there = role.is_some();
+    let group = record(first, from + 2, codec::group)?;
+    let mut access = Access {
+        other_role: record(first, from + 1, codec::role)?,
+        // Of a role without a row nothing is counted.
+        usage: if is_there { usage } else { RoleUsage::default() },
+        lapsed: if is_there { lapsed } else { 0 },
+        role_grants: if is_there { role_grants } else { 0 },
+        role,
+        slug_taken: first.try_get(from + 11)?,
+        stored_relation: first.try_get(from + 12)?,
+        group_size: if group.is_some() { (count(13)?, count(14)?) } else { (0, 0) },
+        group,
+        group_member: record(first, from + 15, codec::group_member)?,
+        group_role: record(first, from + 16, codec::group_role)?.filter(|_| has_role),
+        ..Access::default()
+    };
+    seen.membership = record(first, from + 3, codec::membership)?;
+    seen.org = record(first, from + 4, codec::org)?;
+    seen.peer = record(first, from + 5, codec::membership)?;
+    seen.system_revision = count(17)?;
+    seen.structure = record(first, from + 20, codec::structure)?;
+    for row in rows {
+        seen.permissions.extend(record(row, from + 18, codec::permission)?);
+        access.grants.extend(record(row, from + 19, codec::grant)?);
+    }
+    *seen.access = access;
+    Ok(())
+}
+
+/// The rows that resolutions rest on, in one statement.
+pub(crate) async fn facts(sql: &Statements, conn: &mut PgConnection, query: &FactsQuery) -> Result<Facts, Failure> {
+    let FactsQuery { asks, permissions, below, grantors } = query;
+    let statement = match (permissions.is_some(), *below > 0, grantors) {
+        (true, false, true) => &sql.facts_why,
+        (true, true, true) => &sql.facts_why_below,
+        (true, false, false) => &sql.facts_some,
+        (true, true, false) => &sql.facts_some_below,
+        (false, false, _) => &sql.facts_all,
+        (false, true, _) => &sql.facts_all_below,
+    };
+    let (users, orgs): (Vec<Uuid>, Vec<Uuid>) = asks.iter().map(|(usr, org)| (usr.as_uuid(), org.as_uuid())).unzip();
+    let slugs: Option<Vec<&str>> = permissions.as_ref().map(|slugs| slugs.iter().map(PermissionSlug::as_str).collect());
+    let mut asked = statement.query().bind(users).bind(orgs);
+    if let Some(slugs) = slugs {
+        asked = asked.bind(slugs);
+    }
+    if *below > 0 {
+        asked = asked.bind(i32::try_from(*below).unwrap_or(i32::MAX));
+    }
+    let mut facts = Facts::default();
+    for row in &asked.fetch_all(conn).await? {
+        codec::fact(row, &mut facts)?;
+    }
+    Ok(facts)
+}
+
+/// A window's start and length, where no id is below the lowest one.
+fn part<I: Id>(window: &Window<I>) -> (Uuid, i64) {
+    (window.after.map_or(Uuid::nil(), |after| after.as_uuid()), i64::from(window.fetch))
+}
+
+/// A role with what it grants, from a column on.
+fn role(row: &PgRow, at: usize) -> Result<RoleDefinition, Failure> {
+    let role = codec::role(&mut Columns::from(row, at))?;
+    Ok(RoleDefinition { permissions: codec::slugs(&row.try_get::<Vec<String>, _>(at + 8)?)?, ..role })
+}
+
+/// Whether a column, which is never null in a row of its table, is there: the other side of an outer join may be missing.
+fn is_there(row: &PgRow, at: usize) -> Result<bool, Failure> {
+    Ok(row.try_get::<Option<Uuid>, _>(at)?.is_some())
+}
+
+pub(crate) async fn read(sql: &Statements, conn: &mut PgConnection, query: &AccessQuery, at: Timestamp) -> Result<AccessFound, Failure> {
+    let at = PgMoment(at);
+    let mut found = AccessFound { there: true, ..AccessFound::default() };
+    match query {
+        AccessQuery::Permissions { after, fetch } => {
+            let after = after.as_ref().map_or("", PermissionSlug::as_str);
+            let rows = sql.permissions.query().bind(i64::from(*fetch)).bind(after).fetch_all(conn).await?;
+            found.permissions = rows.iter().map(|row| codec::permission(&mut Columns::from(row, 0))).collect::<Result<_, _>>()?;
+        }
+        AccessQuery::Role(id) => {
+            let rows = sql.role_by_id.query().bind(id.as_uuid()).bind(at).fetch_all(conn).await?;
+            found.roles = rows.iter().map(|row| role(row, 0)).collect::<Result<_, _>>()?;
+            found.there = !found.roles.is_empty();
+            found.org_id = found.roles.first().and_then(|role| role.org_id);
+        }
+        AccessQuery::Roles { org, window } => {
+            let (after, limit) = part(window);
+            let asked = sql.roles_known.query().bind(org.map(|org| org.as_uuid())).bind(limit).bind(after).bind(at);
+            let rows = asked.fetch_all(conn).await?;
+            found.there = rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
+            found.org_id = *org;
+            for row in &rows {
+                if found.there && is_there(row, 1)? {
+                    found.roles.push(role(row, 1)?);
+                }
+            }
+        }
+        AccessQuery::Group(id) => {
+            let rows = sql.group_by_id.query().bind(id.as_uuid()).fetch_all(conn).await?;
+            found.groups = rows.iter().map(|row| codec::group(&mut Columns::from(row, 0))).collect::<Result<_, _>>()?;
+            found.there = !found.groups.is_empty();
+            found.org_id = found.groups.first().map(|group| group.org_id);
+        }
+        AccessQuery::Groups { org, window } => {
+            let (after, limit) = part(window);
+            let rows = sql.groups.query().bind(org.as_uuid()).bind(limit).bind(after).fetch_all(conn).await?;
+            found.there = rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
+            found.org_id = Some(*org);
+            for row in &rows {
+                if is_there(row, 1)? {
+                    found.groups.push(codec::group(&mut Columns::from(row, 1))?);
+                }
+            }
+        }
+        AccessQuery::GroupMembers { group, window } => {
+            let (after, limit) = part(window);
+            let rows = sql.group_members.query().bind(group.as_uuid()).bind(limit).bind(after).fetch_all(conn).await?;
+            of_group(&rows, &mut found)?;
+            for row in &rows {
+                if is_there(row, 1)? {
+                    found.members.push(codec::group_member(&mut Columns::from(row, 1))?);
+                }
+            }
+        }
+        AccessQuery::GroupRoles { group, window } => {
+            let (after, limit) = part(window);
+            let rows = sql.group_roles.query().bind(group.as_uuid()).bind(limit).bind(after).fetch_all(conn).await?;
+            of_group(&rows, &mut found)?;
+            for row in &rows {
+                if is_there(row, 1)? {
+                    found.group_roles.push(codec::group_role(&mut Columns::from(row, 1))?);
+                }
+            }
+        }
+        AccessQuery::Grants { holder, after, fetch } => {
+            let after = after.as_ref().map_or("", PermissionSlug::as_str);
+            let asked = sql.grants.query().bind(holder.kind()).bind(holder.uuid()).bind(i64::from(*fetch)).bind(after);
+            let rows = asked.fetch_all(conn).await?;
+            let first = rows.first().map(|row| Ok::<_, Failure>((row.try_get(0)?, row.try_get(1)?))).transpose()?;
+            let (there, org): (bool, Option<Uuid>) = first.unwrap_or_default();
+            (found.there, found.org_id) = (there, org.map(|org| codec::id("organization", org)).transpose()?);
+            for row in &rows {
+                if is_there(row, 2)? {
+                    found.grants.push(codec::grant(&mut Columns::from(row, 2))?);
+                }
+            }
+        }
+        AccessQuery::UsersAbout { org, below, window } => {
+            let (after, limit) = part(window);
+            let asked = sql.users_about.query().bind(org.as_uuid()).bind(limit).bind(after);
+            let rows = asked.bind(i32::try_from(*below).unwrap_or(i32::MAX)).fetch_all(conn).await?;
+            found.there = rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
+            found.org_id = Some(*org);
+            for row in &rows {
+                let usr: Option<Uuid> = row.try_get(1)?;
+                found.users.extend(usr.map(|usr| codec::id::<UserId>("membership", usr)).transpose()?);
+            }
+        }
+        AccessQuery::OrgsAbout { usr, above, window } => {
+            let (after, limit) = part(window);
+            let asked = sql.orgs_about.query().bind(usr.as_uuid()).bind(limit).bind(after);
+            let rows = asked.bind(i32::try_from(*above).unwrap_or(i32::MAX)).fetch_all(conn).await?;
+            found.orgs = rows.iter().map(|row| codec::id("organization", row.try_get(0)?)).collect::<Result<_, _>>()?;
+        }
+    }
+    Ok(found)
+}
+
+/// The group that a list is of: its organization stands first in each of the rows.
+fn of_group(rows: &[PgRow], found: &mut AccessFound) -> Result<(), Failure> {
+    let org = rows.first().map(|row| row.try_get::<Uuid, _>(0)).transpose()?;
+    found.org_id = org.map(|org| codec::id("organization", org)).transpose()?;
+    found.there = found.org_id.is_some();
+    Ok(())
+}

@@ -1,0 +1,360 @@
+//! Roles, what they grant, overrides, groups and the catalog: what commands load and reads answer, defined by `tenantry_core::State`.
+
+use rusqlite::params;
+use tenantry_core::{
+    Access, AccessFound, AccessQuery, Facts, FactsQuery, GroupId, Holder, Id, Line, MembershipId, Moving, OrgId, Organization,
+    PermissionSlug, Role, RoleDefinition, RoleId, RoleSlug, RoleUsage, Snapshot, Timestamp, UserId, Wants,
+};
+
+use crate::codec::{self, bytes, scope};
+use crate::error::Failure;
+use crate::list;
+use crate::session::Session;
+
+/// A holder as it is stored.
+pub(crate) fn held_by(holder: Holder) -> (&'static str, [u8; 16]) {
+    (holder.kind(), holder.uuid().into_bytes())
+}
+
+/// What is stored beside a role's id: nothing for a built-in one.
+pub(crate) fn own_slug(role: &Role) -> Option<&str> {
+    role.custom().map(|role| role.slug.as_str())
+}
+
+fn count(db: &Session, sql: &str, params: impl rusqlite::Params) -> Result<u64, Failure> {
+    Ok(db.first(sql, params, |row| codec::only_count("permission_grant", row))?.unwrap_or_default())
+}
+
+pub(crate) fn system_revision(db: &Session) -> Result<u64, Failure> {
+    let revision = db.first(&db.sql.system_revision, [], |row| codec::only_count("system", row))?;
+    revision.ok_or_else(|| Failure::inconsistent("system", "1"))
+}
+
+pub(crate) fn member_groups(db: &Session, org: OrgId, usr: Option<UserId>) -> Result<u64, Failure> {
+    match usr {
+        Some(usr) => count(db, &db.sql.member_group_count, [bytes(&org), bytes(&usr)]),
+        None => count(db, &db.sql.org_group_member_count, [bytes(&org)]),
+    }
+}
+
+pub(crate) fn overrides(db: &Session, mem: MembershipId) -> Result<u64, Failure> {
+    grant_count(db, Holder::Membership(mem))
+}
+
+fn grant_count(db: &Session, holder: Holder) -> Result<u64, Failure> {
+    let (kind, id) = held_by(holder);
+    count(db, &db.sql.grant_count, params![kind, id])
+}
+
+/// The organization's line, with the roles of these slugs; without an organization, those of the system.
+pub(crate) fn line(db: &Session, org: Option<OrgId>, slugs: &[RoleSlug]) -> Result<Line, Failure> {
+    let path = org.map_or(Ok(Vec::new()), |org| list::path(db, org))?;
+    let mut roles = Vec::new();
+    for place in path.iter().map(|org| Some(org.id)).chain([None]) {
+        for slug in slugs {
+            roles.extend(db.first(&db.sql.role_by_slug, params![scope(place), slug.as_str()], codec::role)?);
+        }
+    }
+    roles.sort_by_key(|role| role.id);
+    roles.dedup_by_key(|role| role.id);
+    let orgs = path.iter().map(|org| (org.id, org.revision, org.structure_revision)).collect();
+    Ok(Line { orgs, system_revision: system_revision(db)?, roles })
+}
+
+fn role(db: &Session, id: RoleId) -> Result<Option<RoleDefinition>, Failure> {
+    db.first(&db.sql.role_by_id, [bytes(&id)], codec::role)
+}
+
+pub(crate) fn load(db: &Session, wants: &Wants, at: Timestamp, seen: &mut Snapshot) -> Result<Option<OrgId>, Failure> {
+    let mut access = Access {
+        role: wants.role.map_or(Ok(None), |id| role(db, id))?,
+        other_role: wants.other_role.map_or(Ok(None), |id| role(db, id))?,
+        group: wants.group.map_or(Ok(None), |id| db.first(&db.sql.group_by_id, [bytes(&id)], codec::group))?,
+        ..Access::default()
+    };
+    seen.membership = wants.membership.map_or(Ok(None), |id| list::membership(db, id))?;
+    let of_role = access.role.as_ref().and_then(|role| role.org_id);
+    let of_group = access.group.as_ref().map(|group| group.org_id);
+    let place = wants.org.or(of_group).or(seen.membership.as_ref().map(|mem| mem.org_id)).or(of_role);
+    seen.org = place.map_or(Ok(None), |org| list::org(db, org))?;
+    seen.structure = structure(db, seen.org.as_ref())?;
+    if let Some(id) = access.role.as_ref().map(|role| role.id) {
+        let bound = params![bytes(&id), at.as_micros()];
+        access.usage = RoleUsage {
+            memberships: count(db, &db.sql.role_memberships, [bytes(&id)])?,
+            invitations: count(db, &db.sql.role_invitations, bound)?,
+            groups: count(db, &db.sql.role_groups, bound)?,
+        };
+        access.lapsed = count(db, &db.sql.role_groups_lapsed, bound)?;
+        access.role_grants = grant_count(db, Holder::Role(id))?;
+    }
+    if let Some(slug) = wants.new_role {
+        access.slug_taken = db.first(&db.sql.role_by_slug, params![scope(wants.org), slug.as_str()], codec::role)?.is_some();
+        access.stored_relation = is_stored_relation(db, wants.org, slug, at)?;
+    }
+    if let (Some(slug), Some(org)) = (&wants.new_group, wants.org) {
+        access.slug_taken = db.holds(&db.sql.group_is_there, params![bytes(&org), slug.as_str()])?;
+    }
+    if let Some(id) = access.group.as_ref().map(|group| group.id) {
+        let size = (count(db, &db.sql.group_member_count, [bytes(&id)])?, count(db, &db.sql.group_role_count, [bytes(&id)])?);
+        access.group_size = size;
+        if let Some(role) = wants.role {
+            access.group_role = db.first(&db.sql.group_role, [bytes(&id), bytes(&role)], codec::group_role)?;
+        }
+        if let (Some(usr), Some(org)) = (wants.user, place) {
+            access.group_member = db.first(&db.sql.group_member, [bytes(&org), bytes(&usr), bytes(&id)], codec::group_member)?;
+        }
+    }
+    if let (Some(usr), Some(org)) = (wants.user, place) {
+        seen.peer = list::current(db, org, usr)?;
+    }
+    let of_mem = || wants.membership.map(Holder::Membership);
+    let holder = wants.role.map(Holder::Role).or_else(of_mem).or_else(|| wants.org.map(Holder::Organization));
+    if let Some((kind, id)) = holder.map(held_by) {
+        for slug in &wants.permissions {
+            access.grants.extend(db.first(&db.sql.grant_in_place, params![kind, id, slug.as_str()], codec::grant)?);
+        }
+        access.grants.sort_by(|one, other| one.permission.cmp(&other.permission));
+        access.grants.dedup_by(|one, other| one.permission == other.permission);
+    }
+    catalog(db, &wants.permissions, seen)?;
+    *seen.access = access;
+    Ok(place)
+}
+
+/// The root of an organization's tree, and the revision of its structure.
+pub(crate) fn structure(db: &Session, org: Option<&Organization>) -> Result<Option<(OrgId, u64)>, Failure> {
+    let Some(org) = org else { return Ok(None) };
+    let root = match org.ancestors.first() {
+        Some(root) => list::org(db, *root)?,
+        None => Some(org.clone()),
+    };
+    Ok(root.map(|root| (root.id, root.structure_revision)))
+}
+
+/// What moving an organization relies on.
+pub(crate) fn moving(db: &Session, org: OrgId, parent: Option<OrgId>, at: Timestamp, seen: &mut Snapshot) -> Result<(), Failure> {
+    seen.org = list::org(db, org)?;
+    let Some(moved) = &seen.org else { return Ok(()) };
+    let is_within = |id: OrgId| Ok::<_, Failure>(id == org || list::org(db, id)?.is_some_and(|lower| lower.ancestors.contains(&org)));
+    let mut homes = Vec::new();
+    for home in &moved.ancestors {
+        let place = |row: &rusqlite::Row<'_>| codec::only_id::<OrgId>("membership", row);
+        let mut places = db.rows(&db.sql.orgs_holding, [bytes(home)], place)?;
+        places.extend(db.rows(&db.sql.orgs_offering, params![bytes(home), at.as_micros()], place)?);
+        places.extend(db.rows(&db.sql.orgs_teaming, params![bytes(home), at.as_micros()], place)?);
+        places.sort_unstable();
+        places.dedup();
+        for place in places {
+            if is_within(place)? {
+                homes.push(*home);
+                break;
+            }
+        }
+    }
+    homes.sort_unstable();
+    let parent = parent.map_or(Ok(None), |parent| list::org(db, parent))?;
+    let to = structure(db, parent.as_ref())?;
+    let path = parent.as_ref().map_or(Ok(Vec::new()), |parent| list::path(db, parent.id))?;
+    let above: Vec<(OrgId, u64)> = path.iter().map(|org| (org.id, org.revision)).collect();
+    let mut clashes = false;
+    for (above, _) in &above {
+        for role in db.rows(&db.sql.slugs_of_roles, [bytes(above)], codec::role)? {
+            clashes = clashes || is_stored_relation(db, Some(org), role.slug, at)?;
+        }
+    }
+    let extent = db.first(&db.sql.extent, [bytes(&org)], |row| Ok((row.get::<_, u32>(0)?, u64::from(row.get::<_, u32>(1)?))))?;
+    let (levels, size) = extent.unwrap_or_default();
+    let levels = usize::try_from(levels).unwrap_or(usize::MAX);
+    seen.moving = Some(Box::new(Moving { parent, size, levels, from: structure(db, Some(moved))?, to, above, homes, clashes }));
+    Ok(())
+}
+
+pub(crate) fn catalog(db: &Session, slugs: &[PermissionSlug], seen: &mut Snapshot) -> Result<(), Failure> {
+    for slug in slugs {
+        seen.permissions.extend(db.first(&db.sql.permission_by_slug, [slug.as_str()], codec::permission)?);
+    }
+    seen.permissions.sort_by(|one, other| one.slug.cmp(&other.slug));
+    seen.permissions.dedup_by(|one, other| one.slug == other.slug);
+    seen.system_revision = system_revision(db)?;
+    Ok(())
+}
+
+/// Whether a stored tuple has this relation to an organization, or to one below it; without one, to any.
+fn is_stored_relation(db: &Session, org: Option<OrgId>, slug: RoleSlug, at: Timestamp) -> Result<bool, Failure> {
+    let lines = db.rows(&db.sql.orgs_in_relation, params![slug.as_str(), at.as_micros()], codec::place_in_tree)?;
+    Ok(lines.iter().any(|(id, ancestors)| org.is_none_or(|org| *id == org || ancestors.contains(&org))))
+}
+
+/// The rows that resolutions rest on: one statement for each ask, whatever the depth of the tree and the number of groups.
+pub(crate) fn facts(db: &Session, query: &FactsQuery) -> Result<Facts, Failure> {
+    let FactsQuery { asks, permissions, below, grantors } = query;
+    let mut facts = Facts::default();
+    if let (&[(usr, org)], 0, false) = (asks.as_slice(), below, grantors) {
+        // One statement sees one moment.
+        of(db, usr, org, permissions.as_deref(), &mut facts)?;
+        return Ok(facts);
+    }
+    db.at_one_moment(|| {
+        for (usr, org) in asks {
+            of(db, *usr, *org, permissions.as_deref(), &mut facts)?;
+            for lower in memberships_below(db, *usr, *org, *below)? {
+                of(db, *usr, lower, permissions.as_deref(), &mut facts)?;
+            }
+            for slug in permissions.iter().flatten().filter(|_| *grantors) {
+                let mut add = |row: &rusqlite::Row<'_>| codec::fact(row, *usr, &mut facts).map(|()| std::ops::ControlFlow::Continue(()));
+                db.walk(&db.sql.grantors, params![rusqlite::types::Null, bytes(org), slug.as_str()], &mut add)?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(facts)
+}
+
+fn of(db: &Session, usr: UserId, org: OrgId, only: Option<&[PermissionSlug]>, facts: &mut Facts) -> Result<(), Failure> {
+    let (key, place) = (bytes(&usr), bytes(&org));
+    let add = |row: &rusqlite::Row<'_>| codec::fact(row, usr, facts).map(|()| std::ops::ControlFlow::Continue(()));
+    match only {
+        None => db.walk(&db.sql.facts_all, [key, place], add),
+        Some([one]) => db.walk(&db.sql.facts_one, params![key, place, one.as_str()], add),
+        Some(some) => {
+            let list =
+                serde_json::to_string(some).map_err(|error| Failure::Driver(rusqlite::Error::ToSqlConversionFailure(error.into())))?;
+            db.walk(&db.sql.facts_some, params![key, place, list], add)
+        }
+    }
+}
+
+/// The organizations at most so many levels below one where the user has a membership that is not revoked.
+fn memberships_below(db: &Session, usr: UserId, org: OrgId, levels: u32) -> Result<Vec<OrgId>, Failure> {
+    if levels == 0 {
+        return Ok(Vec::new());
+    }
+    let levels = usize::try_from(levels).unwrap_or(usize::MAX);
+    let mut places = db.rows(&db.sql.orgs_of_user, [bytes(&usr)], codec::place_in_tree)?;
+    places.retain(|(_, ancestors)| ancestors.iter().rev().take(levels).any(|above| *above == org));
+    Ok(places.into_iter().map(|(id, _)| id).collect())
+}
+
+/// The role as a reader sees it: with what it grants.
+fn seen(db: &Session, role: RoleDefinition, at: Timestamp) -> Result<RoleDefinition, Failure> {
+    let (kind, id) = held_by(Holder::Role(role.id));
+    let rows = db.rows(&db.sql.grants, params![kind, id, "", u32::MAX], codec::grant)?;
+    let permissions = rows.into_iter().filter(|row| !row.is_expired(at)).map(|row| row.permission).collect();
+    Ok(RoleDefinition { permissions, ..role })
+}
+
+/// An id behind which to begin, where the empty blob is below every id.
+fn behind(id: Option<&impl Id>) -> Vec<u8> {
+    id.map_or_else(Vec::new, |id| bytes(id).to_vec())
+}
+
+pub(crate) fn read(db: &Session, query: &AccessQuery, at: Timestamp) -> Result<AccessFound, Failure> {
+    db.at_one_moment(|| {
+        let mut found = AccessFound { there: true, ..AccessFound::default() };
+        match query {
+            AccessQuery::Permissions { after, fetch } => {
+                let after = after.as_ref().map_or("", PermissionSlug::as_str);
+                found.permissions = db.rows(&db.sql.permissions, params![after, fetch], codec::permission)?;
+            }
+            AccessQuery::Role(id) => {
+                found.roles = role(db, *id)?.into_iter().map(|role| seen(db, role, at)).collect::<Result<_, _>>()?;
+                found.there = !found.roles.is_empty();
+                found.org_id = found.roles.first().and_then(|role| role.org_id);
+            }
+            AccessQuery::Roles { org, window } => {
+                let path = org.map_or(Ok(Vec::new()), |org| list::path(db, org))?;
+                found.there = org.is_none() || !path.is_empty();
+                found.org_id = *org;
+                if found.there {
+                    let mut rows = Vec::new();
+                    for place in path.iter().map(|org| Some(bytes(&org.id))).chain([None]) {
+                        rows.extend(db.rows(&db.sql.roles_of, params![place, behind(window.after.as_ref()), window.fetch], codec::role)?);
+                    }
+                    rows.sort_by_key(|role| role.id);
+                    rows.truncate(usize::try_from(window.fetch).unwrap_or(usize::MAX));
+                    found.roles = rows.into_iter().map(|role| seen(db, role, at)).collect::<Result<_, _>>()?;
+                }
+            }
+            AccessQuery::Group(id) => group(db, *id, &mut found)?,
+            AccessQuery::Groups { org, window } => {
+                found.there = list::org(db, *org)?.is_some();
+                found.org_id = Some(*org);
+                found.groups = db.rows(&db.sql.groups, params![bytes(org), behind(window.after.as_ref()), window.fetch], codec::group)?;
+            }
+            AccessQuery::GroupMembers { group: id, window } => {
+                group(db, *id, &mut found)?;
+                found.groups.clear();
+                let bound = params![bytes(id), behind(window.after.as_ref()), window.fetch];
+                found.members = db.rows(&db.sql.group_members, bound, codec::group_member)?;
+            }
+            AccessQuery::GroupRoles { group: id, window } => {
+                group(db, *id, &mut found)?;
+                found.groups.clear();
+                let bound = params![bytes(id), behind(window.after.as_ref()), window.fetch];
+                found.group_roles = db.rows(&db.sql.group_roles, bound, codec::group_role)?;
+            }
+            AccessQuery::Grants { holder, after, fetch } => {
+                (found.there, found.org_id) = match holder {
+                    Holder::Role(id) => {
+                        let role = role(db, *id)?;
+                        (role.is_some(), role.and_then(|role| role.org_id))
+                    }
+                    Holder::Organization(id) => (list::org(db, *id)?.is_some(), Some(*id)),
+                    Holder::Membership(id) => {
+                        let mem = list::membership(db, *id)?;
+                        (mem.is_some(), mem.map(|mem| mem.org_id))
+                    }
+                };
+                let (kind, id) = held_by(*holder);
+                let after = after.as_ref().map_or("", PermissionSlug::as_str);
+                found.grants = db.rows(&db.sql.grants, params![kind, id, after, fetch], codec::grant)?;
+            }
+            AccessQuery::UsersAbout { org, below, window } => {
+                found.org_id = Some(*org);
+                let path = list::path(db, *org)?;
+                found.there = !path.is_empty();
+                let mut orgs: Vec<OrgId> = path.iter().map(|org| org.id).collect();
+                if *below > 0 && found.there {
+                    orgs.extend(subtree(db, *org, *below)?);
+                    orgs.sort_unstable();
+                    orgs.dedup();
+                }
+                for org in orgs {
+                    let bound = params![bytes(&org), behind(window.after.as_ref()), window.fetch];
+                    found.users.extend(db.rows(&db.sql.users_of_org, bound, |row| codec::only_id::<UserId>("membership", row))?);
+                }
+                found.users.sort_unstable();
+                found.users.dedup();
+                found.users.truncate(usize::try_from(window.fetch).unwrap_or(usize::MAX));
+            }
+            AccessQuery::OrgsAbout { usr, above, window } => {
+                let levels = usize::try_from(*above).unwrap_or(usize::MAX);
+                for (id, ancestors) in db.rows(&db.sql.orgs_of_user, [bytes(usr)], codec::place_in_tree)? {
+                    found.orgs.extend(ancestors.iter().rev().take(levels).chain([&id]));
+                }
+                let reaching = |row: &rusqlite::Row<'_>| codec::only_id::<OrgId>("membership", row);
+                for org in db.rows(&db.sql.reaching_orgs, [bytes(usr)], reaching)? {
+                    found.orgs.extend(subtree(db, org, u32::try_from(Organization::MAX_LEVELS).unwrap_or(u32::MAX))?);
+                }
+                found.orgs.sort_unstable();
+                found.orgs.dedup();
+                found.orgs.retain(|org| window.after.is_none_or(|after| *org > after));
+                found.orgs.truncate(usize::try_from(window.fetch).unwrap_or(usize::MAX));
+            }
+        }
+        Ok(found)
+    })
+}
+
+fn group(db: &Session, id: GroupId, found: &mut AccessFound) -> Result<(), Failure> {
+    found.groups = db.rows(&db.sql.group_by_id, [bytes(&id)], codec::group)?;
+    found.there = !found.groups.is_empty();
+    found.org_id = found.groups.first().map(|group| group.org_id);
+    Ok(())
+}
+
+/// The organization and those so many levels below it.
+fn subtree(db: &Session, org: OrgId, levels: u32) -> Result<Vec<OrgId>, Failure> {
+    db.rows(&db.sql.subtree, params![bytes(&org), levels], |row| codec::only_id::<OrgId>("organization", row))
+}
