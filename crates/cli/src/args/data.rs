@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use tenantry::json::Value;
 use tenantry::{EventId, MembershipId, MembershipStatus, OrgStatus, PageRequest, Timestamp, UserId};
 
+use super::access::{CanArgs, CatalogCommand, GroupCommand, OverrideCommand, RoleCommand, WhereCanArgs, WhoCanArgs};
 use super::invite::{InviteCommand, SweepArgs};
 use super::parse::{self, OrgRef};
 use super::rows::{ChangesArgs, DoctorArgs, ExportArgs, ImportArgs};
@@ -36,6 +37,27 @@ pub(crate) enum DataCommand {
         after_help = "Example:\n  tenantry check usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f viewer,editor \\\n    doc:0196f3c2-1b7a-7c3d-9e4f-5a6b7c8d9e1f"
     )]
     Check(CheckArgs),
+    /// Ask whether a user may do something in an organization: exit code 0 for yes, 1 for no
+    #[command(after_help = "Example:\n  tenantry can usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f invoices.pay --org acme --why")]
+    Can(CanArgs),
+    /// List the users who may do something in an organization
+    #[command(after_help = "Example:\n  tenantry who-can invoices.pay --org acme")]
+    WhoCan(WhoCanArgs),
+    /// List the organizations where a user may do something
+    #[command(after_help = "Example:\n  tenantry where-can usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f invoices.pay")]
+    WhereCan(WhereCanArgs),
+    /// The permissions that there are
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
+    /// Roles of organizations and of the system, and what they grant
+    #[command(subcommand)]
+    Role(RoleCommand),
+    /// Teams of organizations, and the roles that they hold
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// What an organization or a member is granted or denied besides
+    #[command(subcommand)]
+    Override(OverrideCommand),
     /// Show what happened in an organization or in the whole store, oldest first
     ///
     /// With --all every event of the store is shown, as a line of its own; with --json each line is one JSON document. In a
@@ -105,6 +127,9 @@ pub(crate) enum OrgCommand {
     /// Change fields of an organization; what is not named stays
     #[command(after_help = "Example:\n  tenantry org update acme --name \"Acme International\"")]
     Update(UpdateOrgArgs),
+    /// Take an organization, and all below it, to another place
+    #[command(after_help = "Example:\n  tenantry org move acme-asia --to acme-europe")]
+    Move(MoveOrgArgs),
     /// Pause an organization
     #[command(after_help = "Example:\n  tenantry org suspend acme-europe")]
     Suspend(OneOrg),
@@ -122,6 +147,27 @@ pub(crate) struct OneOrg {
     /// The organization: an id, or a slug
     #[arg(value_name = "ORG", value_parser = parse::org("org_id"))]
     pub(crate) org: OrgRef,
+}
+
+/// `org move`.
+#[derive(Debug, Args)]
+pub(crate) struct MoveOrgArgs {
+    #[command(flatten)]
+    pub(crate) org: OneOrg,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// Where to.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Place {
+    /// Below this one: an id, or a slug
+    #[arg(long, value_name = "ORG", value_parser = parse::org("new_parent_id"))]
+    pub(crate) to: Option<OrgRef>,
+    /// To the top: it becomes the root of a tree
+    #[arg(long)]
+    pub(crate) to_top: bool,
 }
 
 /// `org create`.

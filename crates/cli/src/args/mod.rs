@@ -1,6 +1,7 @@
 //! What the command line takes. Texts that people read in `--help` are the comments here.
 #![allow(clippy::doc_markdown, reason = "people read these comments in --help, where backticks would stand in their way")]
 
+mod access;
 mod data;
 mod invite;
 mod parse;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use tenantry::{Reason, RequestId, UserId};
 
+pub(crate) use access::{CanArgs, CatalogCommand, GroupCommand, NewRoleArgs, OverrideCommand, RoleCommand, WhereCanArgs, WhoCanArgs};
 pub(crate) use data::{
     CreateOrgArgs, DataCommand, ListMembersArgs, ListMembershipsArgs, ListOrgsArgs, MemberCommand, NewMemberArgs, OrgCommand,
     UpdateMemberArgs, UpdateOrgArgs, UserCommand,

@@ -1,5 +1,6 @@
 //! What the commands do. Each calls the library and gives back an [`Answer`]; none writes anything itself.
 
+mod access;
 pub(crate) mod batch;
 mod changes;
 mod doctor;
@@ -57,6 +58,13 @@ pub(crate) async fn run(command: DataCommand, turn: &Turn, around: Surroundings)
         DataCommand::Invite(command) => invite::run(command, turn, around).await,
         DataCommand::Tuple(command) => tuple::run(command, turn).await,
         DataCommand::Check(args) => tuple::check(&args, store).await,
+        DataCommand::Can(args) => access::can(&args, store).await,
+        DataCommand::WhoCan(args) => access::who_can(&args, store).await,
+        DataCommand::WhereCan(args) => access::where_can(&args, store).await,
+        DataCommand::Catalog(command) => access::catalog(command, store).await,
+        DataCommand::Role(command) => access::role(command, turn).await,
+        DataCommand::Group(command) => access::group(command, turn).await,
+        DataCommand::Override(command) => access::overrides(command, turn).await,
         DataCommand::Changes(args) => changes::run(&args, store).await,
         DataCommand::Event { event_id } => changes::event(event_id, store).await,
         DataCommand::Import(args) => import::run(&args, store, around.stdin_free).await,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use tenantry::{
-    CreateOrg, CreatedOrg, ListChildren, ListOrgs, OrgId, OrgStatus, Organization, ReinstateOrg, RevokeOrg, SuspendOrg, TenancyStore,
-    UpdateOrg,
+    CreateOrg, CreatedOrg, ListChildren, ListOrgs, MoveOrg, OrgId, OrgStatus, Organization, ReinstateOrg, RevokeOrg, SuspendOrg,
+    TenancyStore, UpdateOrg,
 };
 
 use super::{all_pages, compact, next_page, org_id, pages, patch};
@@ -36,6 +36,13 @@ pub(super) async fn run(command: OrgCommand, store: &dyn TenancyStore) -> Result
             Answer::new(&forest, forest.branches())
         }
         OrgCommand::Update(args) => update(args, store).await,
+        OrgCommand::Move(args) => {
+            let mut request = MoveOrg::to_top(org_id(store, &args.org.org).await?);
+            if let Some(to) = &args.place.to {
+                request.new_parent_id = Some(org_id(store, to).await?);
+            }
+            answer(&store.move_org(request).await?)
+        }
         OrgCommand::Suspend(args) => answer(&store.suspend_org(SuspendOrg::new(org_id(store, &args.org).await?)).await?),
         OrgCommand::Reinstate(args) => answer(&store.reinstate_org(ReinstateOrg::new(org_id(store, &args.org).await?)).await?),
         OrgCommand::Revoke(args) => answer(&store.revoke_org(RevokeOrg::new(org_id(store, &args.org).await?)).await?),
@@ -97,6 +104,7 @@ fn record(org: &Organization) -> Record {
         created_at,
         updated_at,
         ancestors: _,
+        structure_revision: _,
     } = org;
     Record::new()
         .with("id", id)
