@@ -12,6 +12,7 @@
 )]
 
 mod access;
+mod answers;
 mod copies;
 mod damages;
 mod derived;

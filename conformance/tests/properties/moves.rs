@@ -203,6 +203,15 @@ fn any_move_of_members() -> impl Strategy<Value = Move> {
     ]
 }
 
+/// New organizations and members, without whatever ends them.
+pub(crate) fn any_move_of_joining() -> impl Strategy<Value = Move> {
+    let opt = prop::option::of::<std::ops::Range<u8>>;
+    prop_oneof![
+        1 => (0..USERS, opt(0..ROWS)).prop_map(|(creator, parent)| Move::CreateOrg { creator, parent, slug: None }),
+        4 => (0..ROWS, 0..USERS, 0..8_u8).prop_map(|(org, usr, role)| Move::AddMember { org, usr, role, seconds: None }),
+    ]
+}
+
 /// Whatever moves invitations and tuples.
 fn any_move_of_offers() -> impl Strategy<Value = Move> {
     let (usr, row) = (0..USERS, 0..ROWS);
