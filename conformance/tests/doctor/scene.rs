@@ -52,6 +52,8 @@ async fn further(store: &dyn TenancyStore, clock: &ManualClock, world: &World, i
     let add = |org: &str, usr: &str| json!({"org_id": org, "usr_id": usr, "role": "guest"});
     let invite = |org: &str, identifier: &str, end: &str| json!({"org_id": org, "identifier": identifier, "role": "guest", "invited_by": owner, "expires_at": end});
 
+    // What reaches the child by its ancestors alone.
+    done("set_org_override", json!({"org_id": org, "permission": World::READ, "effect": "grant"})).await;
     let revoked = text(&done("create_user", json!({})).await["user"]["id"]);
     done("revoke_user", json!({ "usr_id": revoked })).await;
     // A member with two rows before, and one who left.
