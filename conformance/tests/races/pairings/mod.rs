@@ -1,6 +1,7 @@
 //! The pairings: who races whom, and what may come of it, written by hand from spec/. What may come of it is what one call after the
 //! other gives, in some order, and nothing else; a test holds the lists against just that.
 
+mod access;
 mod crosswise;
 mod guarded;
 mod imports;
@@ -122,6 +123,7 @@ pub(crate) fn all() -> Vec<Pairing> {
         guarded::pairings(),
         sweeps::pairings(),
         imports::pairings(),
+        access::pairings(),
     ];
     groups.into_iter().flatten().collect()
 }
