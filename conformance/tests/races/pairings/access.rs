@@ -12,7 +12,6 @@ use crate::worlds::Maker;
 const CYCLE: &str = "conflict.cycle";
 const ROLE_SLUG: &str = "conflict.role_slug";
 const GROUP_SLUG: &str = "conflict.group_slug";
-const ROLE_BINDING: &str = "precondition.role_binding";
 const ROLE_IN_USE: &str = "precondition.role_in_use";
 const UNKNOWN_ROLE: &str = "precondition.unknown_role";
 
@@ -96,15 +95,6 @@ fn moves() -> Vec<Pairing> {
                 let ((one, _), (other, _)) = (m.org(m.stranger(1)).await?, m.org(m.stranger(1)).await?);
                 let moved = |org, to| on_org("move_org", org).with("new_parent_id", to);
                 Ok(Race::of([moved(one, other), moved(other, one)]))
-            })
-        }),
-        Pairing::new("move_org / add_member with a role from above", &[&[OK, UNKNOWN_ROLE], &[ROLE_BINDING, OK]], |m| {
-            Box::pin(async move {
-                let (org, _) = m.org(m.stranger(1)).await?;
-                let child = m.store.create_org(CreateOrg::new(m.stranger(1)).parent(org)).await?.org.id;
-                role(m, org).await?;
-                let join = json!({"org_id": child.to_string(), "usr_id": m.stranger(2).to_string(), "role": "clerk"});
-                Ok(Race::of([on_org("move_org", child), call("add_member", join)]))
             })
         }),
     ]
