@@ -2,8 +2,8 @@
 
 use sqlx::{Connection, PgConnection};
 use tenantry_core::{
-    AddMember, Caller, ChangeRole, CreateOrg, CreateTuple, CreateUser, Import, ImportRow, ImportUser, Inspect, ListAllChanges, Sources,
-    TenancyStore, UserId, UserStatus,
+    AccessStore, AddMember, Caller, ChangeRole, CreateOrg, CreateRole, CreateTuple, CreateUser, DeleteRole, Import, ImportRow, ImportUser,
+    Inspect, ListAllChanges, MoveOrg, Sources, TenancyStore, UserId, UserStatus,
 };
 use tenantry_postgres::{PostgresStore, bind, commit};
 
@@ -127,4 +127,26 @@ fn what_needs_to_see_the_present_is_refused() {
         drop((as_ada, bound));
         assert_eq!(told(commit(&server.store, tx).await), "ok", "{level}");
     }));
+}
+
+#[test]
+fn what_rests_on_rows_below_is_refused() {
+    support::block_on(async {
+        let server = Server::new(Sources::system()).await;
+        let (ada, acme) = sole(&server.store).await;
+        let below = server.store.create_org(CreateOrg::new(ada.id).parent(acme.org.id)).await.unwrap().org;
+        let clerk = server.store.create_role(CreateRole::new(acme.org.id, "clerk")).await.unwrap();
+        for begin in ["BEGIN ISOLATION LEVEL REPEATABLE READ", "BEGIN ISOLATION LEVEL SERIALIZABLE"] {
+            let mut conn = PgConnection::connect(&server.schema.url).await.unwrap();
+            let mut tx = conn.begin_with(begin).await.unwrap();
+            let bound = bind(&server.store, &mut tx);
+            assert_eq!(told(bound.create_role(CreateRole::new(acme.org.id, "cook")).await), "backend.isolation", "{begin}");
+            assert_eq!(told(bound.delete_role(DeleteRole::new(clerk.id)).await), "backend.isolation", "{begin}");
+            assert_eq!(told(bound.move_org(MoveOrg::to_top(below.id)).await), "backend.isolation", "{begin}");
+            // A refusal, not the end of the transaction; and what changes nothing rests on nothing.
+            assert_eq!(told(bound.move_org(MoveOrg::below(below.id, acme.org.id)).await), "ok", "{begin}");
+            drop(bound);
+            assert_eq!(told(commit(&server.store, tx).await), "ok", "{begin}");
+        }
+    });
 }

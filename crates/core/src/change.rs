@@ -41,6 +41,12 @@ impl Plan {
         self.changes.is_empty() && self.events.is_empty()
     }
 
+    /// Whether it was decided over rows that no guard of it stands for: what organizations below hold, or any at all. Such a plan is one of
+    /// those rows only if its guarded rows were taken before they were read; what is done below takes one of them too.
+    pub fn rests_on_what_is_below(&self) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::InsertRole(_) | Change::DeleteRole { .. } | Change::MoveOrg { .. }))
+    }
+
     /// The plan holds only while the user's row stays as it is; in its place among the guards, unless it is guarded already.
     pub(crate) fn rely_on_user(&mut self, id: UserId, revision: Option<u64>) {
         let is_before = |guard: &Guard| match guard {

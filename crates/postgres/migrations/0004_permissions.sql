@@ -354,12 +354,6 @@ BEGIN
             GET DIAGNOSTICS n = ROW_COUNT;
             IF n <> 1 THEN RAISE EXCEPTION USING ERRCODE = 'TN002', DETAIL = 'role:' || (c ->> 'id'); END IF;
         WHEN 'delete_role' THEN
-            -- Who got it meanwhile in an organization below left no mark on what is under a guard.
-            IF EXISTS (SELECT FROM {s}membership m WHERE m.role_id = (c ->> 'id')::uuid AND m.role_slug IS NOT NULL AND m.status <> 'revoked')
-                OR EXISTS (SELECT FROM {s}invitation v WHERE v.role_id = (c ->> 'id')::uuid AND v.role_slug IS NOT NULL
-                    AND v.status = 'pending' AND v.expires_at > apply_v4.at) THEN
-                RAISE EXCEPTION USING ERRCODE = 'TN001';
-            END IF;
             DELETE FROM {s}permission_grant p WHERE p.holder_type = 'rol' AND p.holder_id = (c ->> 'id')::uuid;
             GET DIAGNOSTICS n = ROW_COUNT;
             DELETE FROM {s}group_role r WHERE r.role_id = (c ->> 'id')::uuid;

@@ -125,13 +125,22 @@ impl<'t> Bound<'t> {
             if plan.is_empty() {
                 return Ok(());
             }
+            let wanted = Rows::of(&plan);
+            if plan.rests_on_what_is_below() && !rows.hold(&wanted) {
+                // Behind the locks it must see what has been committed until then.
+                if !sees_all(conn).await? {
+                    return Err(isolation().into());
+                }
+                rows.extend(wanted);
+                continue;
+            }
             match apply(&self.statements, conn, &plan, backend_pid).await.map_err(failed)? {
                 Applied::Done => return Ok(()),
                 Applied::Refused(refusal @ Refusal::Unique(UniqueKey::Id)) if id_taken => return Err(BackendError::from(refusal).into()),
                 // Decided again, over rows that nobody else can move any more.
                 Applied::Refused(refusal @ (Refusal::Conflict | Refusal::Unique(_))) => {
                     id_taken = matches!(refusal, Refusal::Unique(UniqueKey::Id));
-                    rows.extend(Rows::of(&plan));
+                    rows.extend(wanted);
                 }
                 Applied::Refused(refusal @ Refusal::Inconsistent { .. }) => return Err(BackendError::from(refusal).into()),
                 // The transaction is on one server process.
@@ -141,6 +150,12 @@ impl<'t> Bound<'t> {
         }
         Err(lost_race().into())
     }
+}
+
+/// Whether each statement of the transaction sees what was committed until then.
+async fn sees_all(conn: &mut PgConnection) -> Result<bool, BackendError> {
+    let asked = sqlx::query("SELECT current_setting('transaction_isolation') = 'read committed'").fetch_one(conn).await;
+    asked.and_then(|row| row.try_get(0)).map_err(|error| in_a_transaction(error.into()))
 }
 
 /// Failures as whoever holds the transaction has to take them.
@@ -224,9 +239,7 @@ impl Backend for Bound<'_> {
         let conn = &mut **held;
         if matches!(query, EventQuery::All { .. }) {
             // It gives places to events, in the order that it sees.
-            let asked = sqlx::query("SELECT current_setting('transaction_isolation') = 'read committed'").fetch_one(&mut *conn).await;
-            let sees_all: bool = asked.and_then(|row| row.try_get(0)).map_err(|error| in_a_transaction(error.into()))?;
-            if !sees_all {
+            if !sees_all(conn).await? {
                 return Err(isolation());
             }
         }

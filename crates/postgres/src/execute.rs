@@ -131,9 +131,9 @@ impl Postgres {
             return Ok(Step::Done);
         }
         // Rows are taken in one order. With some of them in hand already, and one of an earlier place missing, two commands
-        // could wait for each other: begin again with all of them.
+        // could wait for each other: begin again with all of them. And what was read without them may be out of date.
         let wanted = Rows::of(&plan);
-        if rows.holds_beyond_orgs_presence() && !rows.hold(&wanted) {
+        if (rows.holds_beyond_orgs_presence() || plan.rests_on_what_is_below()) && !rows.hold(&wanted) {
             return Ok(Step::LockFirst(wanted));
         }
         match apply(&self.statements, &mut tx, &plan, backend_pid).await {
@@ -220,7 +220,7 @@ pub(crate) struct Rows {
     objects: BTreeSet<String>,
     users: BTreeSet<Uuid>,
     orgs: BTreeSet<OrgId>,
-    /// The plan is written in several calls.
+    /// The plan is written in several calls, or rests on rows that must be read behind the locks.
     needs_transaction: bool,
 }
 
@@ -241,7 +241,7 @@ impl Rows {
 
     pub(crate) fn of(plan: &Plan) -> Self {
         let (orgs_presence, users_presence) = presences(plan);
-        let needs_transaction = plan.changes.len().max(plan.events.len()) > CHUNK;
+        let needs_transaction = plan.changes.len().max(plan.events.len()) > CHUNK || plan.rests_on_what_is_below();
         let mut rows = Self { orgs_presence, users_presence, needs_transaction, ..Self::default() };
         for guard in &plan.guards {
             match guard {
@@ -289,7 +289,7 @@ impl Rows {
             || !self.orgs.is_empty()
     }
 
-    fn hold(&self, wanted: &Self) -> bool {
+    pub(crate) fn hold(&self, wanted: &Self) -> bool {
         self.orgs_presence >= wanted.orgs_presence
             && self.users_presence >= wanted.users_presence
             && wanted.trees.is_subset(&self.trees)

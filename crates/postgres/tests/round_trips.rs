@@ -151,8 +151,14 @@ fn writes(operation: &str) -> bool {
 }
 
 /// A mutation is a load and an apply. A reverse question first finds who or what may come into question, and then resolves all of them.
-fn wanted(operation: &str) -> usize {
+fn transactions(operation: &str) -> usize {
     if writes(operation) || ["list_users_with", "list_orgs_with"].contains(&operation) { 2 } else { 1 }
+}
+
+/// Each is one statement, but for what rests on rows below that no guard stands for: it is decided a second time in a transaction that
+/// begins, locks, loads, applies and commits.
+fn statements(operation: &str) -> usize {
+    if ["create_role", "delete_role", "move_org"].contains(&operation) { 6 } else { transactions(operation) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,10 +177,10 @@ async fn a_mutation_is_two_round_trips_and_a_read_one_at_the_wire() {
 
         async fn stop(&mut self, operation: &str, warm: bool) {
             self.settle().await;
-            let (_, statements) = self.0.counts.take();
+            let (_, counted) = self.0.counts.take();
             if warm {
-                println!("{operation}: {statements}");
-                assert_eq!(statements, wanted(operation), "{operation}");
+                println!("{operation}: {counted}");
+                assert_eq!(counted, statements(operation), "{operation}");
                 self.1 += 1;
             }
         }
@@ -242,9 +248,9 @@ async fn a_mutation_is_two_transactions_and_a_read_one_at_the_server() {
 
         async fn stop(&mut self, operation: &str, warm: bool) {
             // Two of the difference are the two statements of the count itself.
-            let transactions = self.told().await - self.before - 2;
+            let counted = self.told().await - self.before - 2;
             if warm {
-                assert_eq!(transactions, i64::try_from(wanted(operation)).unwrap(), "{operation}");
+                assert_eq!(counted, i64::try_from(transactions(operation)).unwrap(), "{operation}");
             }
         }
     }

@@ -12,11 +12,14 @@ use crate::worlds::Maker;
 const CYCLE: &str = "conflict.cycle";
 const ROLE_SLUG: &str = "conflict.role_slug";
 const GROUP_SLUG: &str = "conflict.group_slug";
+const ROLE_BINDING: &str = "precondition.role_binding";
 const ROLE_IN_USE: &str = "precondition.role_in_use";
 const UNKNOWN_ROLE: &str = "precondition.unknown_role";
 
 pub(super) fn pairings() -> Vec<Pairing> {
-    [roles(), moves(), groups()].into_iter().flatten().collect()
+    // The first call of these is decided by what is held below.
+    let of_below = roles().into_iter().chain(moves()).map(Pairing::read_committed);
+    of_below.chain(groups()).collect()
 }
 
 async fn role(m: Maker<'_>, org: OrgId) -> Result<RoleId, Error> {
@@ -53,6 +56,19 @@ fn roles() -> Vec<Pairing> {
                 Ok(Race::of([on_org("create_role", org).with("slug", "clerk"), call("create_tuple", tuple)]))
             })
         }),
+        Pairing::new(
+            "create_role / create_tuple with its slug for a relation, on an organization below",
+            &[&[OK, MEMBERSHIP_RELATION], &[ROLE_SLUG, OK]],
+            |m| {
+                Box::pin(async move {
+                    let (org, _) = m.org(m.stranger(1)).await?;
+                    let child = m.store.create_org(CreateOrg::new(m.stranger(1)).parent(org)).await?.org.id;
+                    let tuple = json!({"subject_type": "usr", "subject_id": m.stranger(2).to_string(), "relation": "clerk",
+                        "object_type": "org", "object_id": child.to_string()});
+                    Ok(Race::of([on_org("create_role", org).with("slug", "clerk"), call("create_tuple", tuple)]))
+                })
+            },
+        ),
         Pairing::new("delete_role / add_member with it", &[&[OK, UNKNOWN_ROLE], &[ROLE_IN_USE, OK]], |m| {
             Box::pin(async move {
                 let (org, _) = m.org(m.stranger(1)).await?;
@@ -95,6 +111,15 @@ fn moves() -> Vec<Pairing> {
                 let ((one, _), (other, _)) = (m.org(m.stranger(1)).await?, m.org(m.stranger(1)).await?);
                 let moved = |org, to| on_org("move_org", org).with("new_parent_id", to);
                 Ok(Race::of([moved(one, other), moved(other, one)]))
+            })
+        }),
+        Pairing::new("move_org / add_member with a role from above", &[&[OK, UNKNOWN_ROLE], &[ROLE_BINDING, OK]], |m| {
+            Box::pin(async move {
+                let (org, _) = m.org(m.stranger(1)).await?;
+                let child = m.store.create_org(CreateOrg::new(m.stranger(1)).parent(org)).await?.org.id;
+                role(m, org).await?;
+                let join = json!({"org_id": child.to_string(), "usr_id": m.stranger(2).to_string(), "role": "clerk"});
+                Ok(Race::of([on_org("move_org", child), call("add_member", join)]))
             })
         }),
     ]
