@@ -27,7 +27,8 @@ impl Reference {
 impl Backend for Reference {
     async fn execute<J: Job>(&self, mut job: J) -> Result<J, Error> {
         let mut state = self.state();
-        let seen = state.load(job.begin());
+        let mut seen = state.load(job.begin());
+        seen.facts = job.weighs(&seen).map(|query| Box::new(state.facts(&query)));
         let plan = job.decide(&seen)?;
         let refused = |refusal| BackendError::new(BackendKind::Other, format!("core refuses its own plan: {refusal:?}"));
         state.apply(&plan).map_err(refused)?;

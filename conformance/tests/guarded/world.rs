@@ -149,7 +149,7 @@ async fn tenant(store: &dyn TenancyStore, label: &str, number: u64, object: u16)
     let tup = grant(json!({"relation": "reader", "object_type": "doc", "object_id": obj, "org_id": org})).await;
     let org_tup = grant(json!({"relation": "biller", "object_type": "org", "object_id": org})).await;
 
-    for permission in ["things.read", "things.write"] {
+    for permission in ["things.read", "things.write", "members.manage"] {
         must(store, "define_permission", &json!({"slug": permission})).await;
     }
     let role = must(store, "create_role", &json!({"org_id": org, "slug": "clerk", "permissions": ["things.read"]})).await;
@@ -157,6 +157,9 @@ async fn tenant(store: &dyn TenancyStore, label: &str, number: u64, object: u16)
     let group = text(&must(store, "create_group", &json!({"org_id": org, "slug": "team"})).await, "/id");
     must(store, "add_group_member", &json!({"group_id": group, "usr_id": member.usr})).await;
     must(store, "add_group_role", &json!({"group_id": group, "role_id": role})).await;
+
+    let plain_group = text(&must(store, "create_group", &json!({"org_id": org, "slug": "plain"})).await, "/id");
+    must(store, "add_group_member", &json!({"group_id": plain_group, "usr_id": paused_owner.usr})).await;
 
     let mem = |actor: &ActorIds| actor.mem.clone().unwrap();
     let names = Names::from([
@@ -176,6 +179,8 @@ async fn tenant(store: &dyn TenancyStore, label: &str, number: u64, object: u16)
         ("org_tup", org_tup),
         ("role", role),
         ("group", group),
+        ("plain_group", plain_group),
+        ("paused_owner", paused_owner.usr.clone()),
         ("org", org),
     ]);
     Tenant { names, owner: ActorIds { usr: owner, mem: Some(text(&created, "/owner_membership/id")) }, suspended_owner: paused_owner }
@@ -202,6 +207,8 @@ fn missing() -> Names {
         ("org_tup", id("tup", MISSING, 3)),
         ("role", unknown("rol")),
         ("group", unknown("grp")),
+        ("plain_group", id("grp", MISSING, 2)),
+        ("paused_owner", id("usr", MISSING, 4)),
     ])
 }
 

@@ -50,6 +50,10 @@ impl<J: Job> Job for Bent<J> {
         self.job.begin()
     }
 
+    fn weighs(&self, seen: &Snapshot) -> Option<FactsQuery> {
+        self.job.weighs(seen)
+    }
+
     fn decide(&mut self, seen: &Snapshot) -> Result<Plan, Error> {
         let mut plan = self.job.decide(seen)?;
         match self.lie {

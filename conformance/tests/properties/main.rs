@@ -16,6 +16,7 @@ mod answers;
 mod copies;
 mod damages;
 mod derived;
+mod escalation;
 mod feed;
 mod imports;
 mod moves;

@@ -45,6 +45,10 @@ impl<J: Job> Job for Decide<J> {
         self.job.begin()
     }
 
+    fn weighs(&self, seen: &Snapshot) -> Option<FactsQuery> {
+        self.job.weighs(seen)
+    }
+
     fn decide(&mut self, seen: &Snapshot) -> Result<Plan, Error> {
         self.plan = self.job.decide(seen)?;
         Ok(Plan::default())
@@ -73,6 +77,10 @@ impl Job for Write {
 
     fn begin(&mut self) -> Load<'_> {
         Load { spec: &self.spec, actor: None, at: self.plan.at.unwrap_or(Timestamp::MIN) }
+    }
+
+    fn weighs(&self, _seen: &Snapshot) -> Option<FactsQuery> {
+        None
     }
 
     fn decide(&mut self, seen: &Snapshot) -> Result<Plan, Error> {

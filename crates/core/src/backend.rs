@@ -26,6 +26,10 @@ pub trait Job: Send + 'static {
     /// Begins an attempt, and with it its moment: to be called anew before each load, behind any waiting for locks.
     fn begin(&mut self) -> Load<'_>;
 
+    /// What more it wants to see, now that the rest was loaded: to be put into [`Snapshot::facts`], read in the same transaction where the
+    /// load is in one. A later moment does no harm otherwise, as the plan is guarded by the revisions of both.
+    fn weighs(&self, seen: &Snapshot) -> Option<FactsQuery>;
+
     /// What to write, given what was loaded. May be called again with a newer snapshot, when the plan could not be
     /// applied; the plan of the last call is the one that counts.
     ///

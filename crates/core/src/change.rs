@@ -6,11 +6,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::access::{Group, GroupMember, GroupRole, Holder, Permission, PermissionGrant};
 use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus};
 use crate::error::{BackendError, BackendKind};
 use crate::event::Event;
 use crate::id::{GroupId, InvitationId, MembershipId, OrgId, RoleId, TupleId, UserId};
+use crate::permissions::{Facts, Ground};
 use crate::role::{Role, RoleDefinition};
 use crate::time::Timestamp;
 use crate::tuple::{EntityRef, Tuple};
@@ -47,21 +50,26 @@ impl Plan {
         self.changes.iter().any(|change| matches!(change, Change::InsertRole(_) | Change::DeleteRole { .. } | Change::MoveOrg { .. }))
     }
 
-    /// The plan holds only while the user's row stays as it is; in its place among the guards, unless it is guarded already.
+    /// The plan holds only while the user's row stays as it is.
     pub(crate) fn rely_on_user(&mut self, id: UserId, revision: Option<u64>) {
-        let is_before = |guard: &Guard| match guard {
-            Guard::NewOrgs
-            | Guard::NoOrg { .. }
-            | Guard::NewUsers { .. }
-            | Guard::Tree { .. }
-            | Guard::Object { .. }
-            | Guard::System { .. } => true,
-            Guard::User { id: other, .. } => *other < id,
-            Guard::Org { .. } => false,
-        };
-        let place = self.guards.iter().take_while(|guard| is_before(guard)).count();
-        if !matches!(self.guards.get(place), Some(Guard::User { id: other, .. }) if *other == id) {
-            self.guards.insert(place, Guard::User { id, revision, advance: false });
+        self.rely(Guard::User { id, revision, advance: false });
+    }
+
+    /// The plan holds only while what a guarded caller may do stays as it is: the organizations concerned with those above them, and
+    /// what belongs to none. Whatever moves an organization, or changes its roles, groups, overrides or memberships, moves its revision.
+    pub(crate) fn rely_on_facts(&mut self, facts: &Facts) {
+        self.rely(Guard::System { revision: facts.system_revision(), advance: false });
+        for org in facts.orgs() {
+            self.rely(Guard::Org { id: org.id, revision: org.revision, events: 0 });
+        }
+    }
+
+    /// One more guard, in its place, unless the plan has one of the same row already. One that stands for an older revision of it fails
+    /// where the two differ.
+    fn rely(&mut self, guard: Guard) {
+        let place = self.guards.partition_point(|other| other.place() < guard.place());
+        if self.guards.get(place).is_none_or(|other| other.place() != guard.place()) {
+            self.guards.insert(place, guard);
         }
     }
 
@@ -142,6 +150,22 @@ pub enum Guard {
         /// The scope.
         org_id: OrgId,
     },
+}
+
+impl Guard {
+    /// Where it stands among the guards of a plan: each kind behind the other, in order of id where there may be several.
+    fn place(&self) -> (u8, Option<Uuid>) {
+        match self {
+            Self::NewOrgs => (0, None),
+            Self::NoOrg { id } => (1, Some(id.as_uuid())),
+            Self::NewUsers { .. } => (2, None),
+            Self::Tree { root, .. } => (3, Some(root.as_uuid())),
+            Self::Object { .. } => (4, None),
+            Self::System { .. } => (5, None),
+            Self::User { id, .. } => (6, Some(id.as_uuid())),
+            Self::Org { id, .. } => (7, Some(id.as_uuid())),
+        }
+    }
 }
 
 /// One step of a plan.

@@ -43,11 +43,11 @@ pub use decide::{
     Command, CreateGroup, CreateInvitation, CreateInvitations, CreateOrg, CreateRole, CreateTuple, CreateUser, CreatedOrg, CreatedUser,
     Decision, DeclineInvitation, DefinePermission, DeleteGroup, DeleteRole, DeleteTuple, DeletedRole, Env, Exposure, ExtendInvitation,
     GrantRolePermissions, Guarded, IdTape, Import, ImportCounts, ImportInvitation, ImportMember, ImportOrg, ImportRow, ImportTuple,
-    ImportUser, InvitationInput, InvitedRow, ManifestResource, MoveOrg, Patch, PermissionDefinition, PreTuple, ReinstateMembership,
-    ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser,
-    SeedSystemRoles, SeededRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser,
-    SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TenantScope, TransferOwnership, TransferredOwnership, UpdateGroup,
-    UpdateMembership, UpdateOrg, UpdateRole,
+    ImportUser, InvitationInput, InvitedRow, MEMBERS_MANAGE, ManifestResource, MoveOrg, Patch, PermissionDefinition, PreTuple,
+    ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation, RevokeOrg,
+    RevokeRolePermissions, RevokeUser, SeedSystemRoles, SeededRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, Stakes,
+    SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TenantScope, TransferOwnership,
+    TransferredOwnership, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole,
 };
 pub use engine::Engine;
 pub use entity::{

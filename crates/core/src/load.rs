@@ -4,6 +4,7 @@ use crate::access::{Group, GroupMember, GroupRole, Permission, PermissionGrant};
 use crate::change::RoleUsage;
 use crate::entity::{Invitation, Membership, Organization, User};
 use crate::id::{GroupId, InvitationId, MembershipId, OrgId, RoleId, TupleId, UserId};
+use crate::permissions::Facts;
 use crate::role::{Role, RoleDefinition};
 use crate::time::Timestamp;
 use crate::tuple::{Grant, Tuple, TupleKey};
@@ -377,6 +378,9 @@ pub struct Snapshot {
     pub structure: Option<(OrgId, u64)>,
     /// The organization's line, where a role of the application's own is concerned.
     pub line: Option<Line>,
+    /// What the permissions of a guarded caller rest on, where the command is judged by them: the answer to
+    /// [`Job::weighs`](crate::backend::Job::weighs), read behind the rest.
+    pub facts: Option<Box<Facts>>,
 }
 
 /// What moving an organization that is there relies on.

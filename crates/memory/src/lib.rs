@@ -64,7 +64,8 @@ impl Memory {
 
 /// Load, decide, write, over a state that nobody else has in hand.
 fn perform(state: &mut State, log: &mut UndoLog, job: &mut dyn Job) -> Result<(), Error> {
-    let seen = state.load(job.begin());
+    let mut seen = state.load(job.begin());
+    seen.facts = job.weighs(&seen).map(|query| Box::new(state.facts(&query)));
     let plan = job.decide(&seen)?;
     state.apply_logged(&plan, log).map_err(BackendError::from)?;
     Ok(())

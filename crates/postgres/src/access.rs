@@ -87,8 +87,13 @@ pub(crate) fn loaded(rows: &[PgRow], first: &PgRow, from: usize, has_role: bool,
 
 /// The rows that resolutions rest on, in one statement.
 pub(crate) async fn facts(sql: &Statements, conn: &mut PgConnection, query: &FactsQuery) -> Result<Facts, Failure> {
-    let FactsQuery { asks, permissions, below, grantors } = query;
-    let statement = match (permissions.is_some(), *below > 0, grantors) {
+    let FactsQuery { asks, permissions, below, grantors, roles, groups } = query;
+    let is_named = !(roles.is_empty() && groups.is_empty());
+    // With names, what is granted beside them does no harm.
+    let statement = match (permissions.is_some() && !(is_named && *below > 0), *below > 0, grantors) {
+        (true, false, _) if is_named => &sql.facts_some_named,
+        (_, false, _) if is_named => &sql.facts_all_named,
+        (_, true, _) if is_named => &sql.facts_all_below_named,
         (true, false, true) => &sql.facts_why,
         (true, true, true) => &sql.facts_why_below,
         (true, false, false) => &sql.facts_some,
@@ -99,11 +104,14 @@ pub(crate) async fn facts(sql: &Statements, conn: &mut PgConnection, query: &Fac
     let (users, orgs): (Vec<Uuid>, Vec<Uuid>) = asks.iter().map(|(usr, org)| (usr.as_uuid(), org.as_uuid())).unzip();
     let slugs: Option<Vec<&str>> = permissions.as_ref().map(|slugs| slugs.iter().map(PermissionSlug::as_str).collect());
     let mut asked = statement.query().bind(users).bind(orgs);
-    if let Some(slugs) = slugs {
+    if let Some(slugs) = slugs.filter(|_| !(is_named && *below > 0)) {
         asked = asked.bind(slugs);
     }
     if *below > 0 {
         asked = asked.bind(i32::try_from(*below).unwrap_or(i32::MAX));
+    }
+    if is_named {
+        asked = asked.bind(list::uuids(roles)).bind(list::uuids(groups));
     }
     let mut facts = Facts::default();
     for row in &asked.fetch_all(conn).await? {

@@ -19,7 +19,7 @@ use crate::access;
 use crate::apply::{Applied, apply};
 use crate::error::{Failure, other};
 use crate::execute::Rows;
-use crate::load::{Loaded, load};
+use crate::load::{Loaded, load_for};
 use crate::statements::Statements;
 use crate::{PostgresStore, inquire, list};
 
@@ -120,7 +120,7 @@ impl<'t> Bound<'t> {
             if rows.holds_any() {
                 rows.lock(&self.statements, conn).await.map_err(failed)?;
             }
-            let Loaded { seen, backend_pid } = load(&self.statements, conn, job.begin()).await.map_err(failed)?;
+            let Loaded { seen, backend_pid } = load_for(&self.statements, conn, job).await.map_err(failed)?;
             let plan = job.decide(&seen)?;
             if plan.is_empty() {
                 return Ok(());

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::apply::{Applied, CHUNK, Presence, apply, lock, presences};
 use crate::error::{Failure, other, retryable, unavailable};
-use crate::load::{Loaded, load};
+use crate::load::{Loaded, load_for};
 use crate::session::Session;
 use crate::statements::Statements;
 use crate::{Postgres, lost};
@@ -74,9 +74,9 @@ impl Postgres {
     }
 
     async fn optimistic(&self, session: &mut Session<'_>, job: &mut dyn Job, waits: bool) -> Result<Step, Error> {
-        let loaded = match load(&self.statements, session.conn().await?, job.begin()).await {
+        let loaded = match load_for(&self.statements, session.conn().await?, job).await {
             // A pooled connection may have died since it was last used; nothing has happened yet.
-            Err(failure) if failure.is_lost() => load(&self.statements, session.renew().await?, job.begin()).await,
+            Err(failure) if failure.is_lost() => load_for(&self.statements, session.renew().await?, job).await,
             done => done,
         };
         let Loaded { seen, backend_pid } = loaded.map_err(Failure::into_backend)?;
@@ -118,7 +118,7 @@ impl Postgres {
             Err(failure) => return Err(failure.into_backend().into()),
         };
         let loaded = match rows.lock(&self.statements, &mut tx).await {
-            Ok(()) => load(&self.statements, &mut tx, job.begin()).await,
+            Ok(()) => load_for(&self.statements, &mut tx, job).await,
             Err(failure) => Err(failure),
         };
         let Loaded { seen, backend_pid } = match loaded {

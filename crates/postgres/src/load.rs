@@ -3,8 +3,8 @@
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use tenantry_core::{
-    EntityRef, Found, Grant, Hold, Id, Identifier, ImportIds, Load, LoadSpec, Moving, OrgId, Owned, PermissionSlug, Role, RoleSlug, Slug,
-    Snapshot, Standpoint, Timestamp, Tuple, Wants,
+    EntityRef, Found, Grant, Hold, Id, Identifier, ImportIds, Job, Load, LoadSpec, Moving, OrgId, Owned, PermissionSlug, Role, RoleSlug,
+    Slug, Snapshot, Standpoint, Timestamp, Tuple, Wants,
 };
 use uuid::Uuid;
 
@@ -29,6 +29,15 @@ macro_rules! rows {
             Some(actor) => $guarded.query()$(.bind($value))*.bind(actor.as_uuid())$(.bind($more))*.fetch_all(&mut *$conn).await?,
         }
     }};
+}
+
+/// What an attempt at a command wants to see, and what it weighs then.
+pub(crate) async fn load_for(sql: &Statements, conn: &mut PgConnection, job: &mut dyn Job) -> Result<Loaded, Failure> {
+    let mut loaded = load(sql, conn, job.begin()).await?;
+    if let Some(query) = job.weighs(&loaded.seen) {
+        loaded.seen.facts = Some(Box::new(access::facts(sql, conn, &query).await?));
+    }
+    Ok(loaded)
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm for each kind of load, and each is short")]

@@ -483,10 +483,32 @@ fn role_with_grants(at: &str) -> String {
     )
 }
 
+/// What is wanted beside the rows of each ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    /// Every role that grants one of the permissions.
+    Grantors,
+    /// Roles, and groups with their roles, by id.
+    Named,
+}
+
 /// What resolutions rest on, whatever the depth of the trees and the number of groups: `$1` users, `$2` organizations, of each ask, `$3`
 /// permissions where only some are wanted, then how many levels below where that is asked. The ancestors are read from their array;
 /// nothing is followed from parent to parent. The columns are those of `codec::fact`.
-fn facts(some: bool, below: bool, grantors: bool) -> String {
+///
+/// With names: behind all of them, the roles and the groups.
+fn facts(some: bool, below: bool, beside: Beside) -> String {
+    let place = 3 + usize::from(some) + usize::from(below);
+    let grantors = beside == Beside::Grantors;
+    let (of_teams, of_parts) = if beside == Beside::Named {
+        (
+            format!(" UNION SELECT x FROM unnest((SELECT ${}::uuid[])) x", place + 1),
+            format!(" UNION SELECT x FROM unnest((SELECT ${place}::uuid[])) x"),
+        )
+    } else {
+        (String::new(), String::new())
+    };
     let lower = if below {
         " UNION SELECT k.usr, m.org_id FROM given k JOIN {s}membership m ON m.usr_id = k.usr AND m.status <> 'revoked' \
          JOIN {s}organization o ON o.id = m.org_id WHERE k.org = ANY (o.ancestors) \
@@ -522,9 +544,9 @@ fn facts(some: bool, below: bool, grantors: bool) -> String {
          CROSS JOIN LATERAL (SELECT * FROM {{s}}membership x WHERE x.org_id = c.id AND x.usr_id = c.usr AND x.status <> 'revoked' OFFSET 0) m), \
          team AS MATERIALIZED (SELECT k.usr, k.org, g.group_id, g.expires_at FROM ask k \
          CROSS JOIN LATERAL (SELECT * FROM {{s}}group_member x WHERE x.org_id = k.org AND x.usr_id = k.usr OFFSET 0) g), \
-         team_role AS MATERIALIZED (SELECT r.group_id, r.role_id, r.expires_at FROM (SELECT DISTINCT t.group_id FROM team t) t \
+         team_role AS MATERIALIZED (SELECT r.group_id, r.role_id, r.expires_at FROM (SELECT DISTINCT t.group_id FROM team t{of_teams}) t \
          CROSS JOIN LATERAL (SELECT * FROM {{s}}group_role x WHERE x.group_id = t.group_id OFFSET 0) r){also}, \
-         part AS MATERIALIZED (SELECT h.role_id AS id FROM held h UNION SELECT r.role_id FROM team_role r{and}), \
+         part AS MATERIALIZED (SELECT h.role_id AS id FROM held h UNION SELECT r.role_id FROM team_role r{and}{of_parts}), \
          holder AS MATERIALIZED (SELECT 'rol' COLLATE \"C\" AS kind, p.id FROM part p UNION SELECT 'org', c.id FROM chain c \
          UNION SELECT 'mem', h.id FROM held h) \
          SELECT 0, NULL::uuid, NULL::uuid, NULL::uuid, NULL::uuid, NULL::text, NULL::text, NULL::text, s.revision, NULL::bigint, \
@@ -712,12 +734,16 @@ statements! {
         columns(ROLE, "r"),
         columns(ROLE, "r"),
     );
-    facts_all = facts(false, false, false);
-    facts_some = facts(true, false, false);
-    facts_all_below = facts(false, true, false);
-    facts_some_below = facts(true, true, false);
-    facts_why = facts(true, false, true);
-    facts_why_below = facts(true, true, true);
+    facts_all = facts(false, false, Beside::Nothing);
+    facts_some = facts(true, false, Beside::Nothing);
+    facts_all_below = facts(false, true, Beside::Nothing);
+    facts_some_below = facts(true, true, Beside::Nothing);
+    facts_why = facts(true, false, Beside::Grantors);
+    facts_why_below = facts(true, true, Beside::Grantors);
+    /// What a command of a guarded caller weighs.
+    facts_all_named = facts(false, false, Beside::Named);
+    facts_some_named = facts(true, false, Beside::Named);
+    facts_all_below_named = facts(false, true, Beside::Named);
     /// `$1` limit, `$2` behind.
     permissions = format!("SELECT {} FROM {{s}}permission p WHERE p.slug > $2 COLLATE \"C\" ORDER BY p.slug LIMIT $1", columns(PERMISSION, "p"));
     /// `$1` role, `$2` moment.

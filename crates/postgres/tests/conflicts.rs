@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex};
 use support::{fresh, usr};
 use tenantry_core::{
     AcceptInvitation, AddMember, Backend, Caller, ChangeRole, CountMembers, CreateInvitation, CreateOrg, CreateTuple, CreateUser,
-    DomainError, Error, Event, Import, Inspect, InvitationInput, Job, ListAllChanges, Load, LoadSpec, MembershipStatus, OrgStatus, Patch,
-    Plan, ReinstateUser, RevokeOrg, RevokeUser, SelfLeave, Snapshot, Sources, SuspendUser, TenancyStore, Timestamp, UpdateOrg,
+    DomainError, Error, Event, FactsQuery, Import, Inspect, InvitationInput, Job, ListAllChanges, Load, LoadSpec, MembershipStatus,
+    OrgStatus, Patch, Plan, ReinstateUser, RevokeOrg, RevokeUser, SelfLeave, Snapshot, Sources, SuspendUser, TenancyStore, Timestamp,
+    UpdateOrg,
 };
 use tenantry_postgres::{Options, PostgresStore};
 
@@ -30,6 +31,10 @@ impl Job for Disturbed {
 
     fn begin(&mut self) -> Load<'_> {
         Load { spec: &self.spec, actor: None, at: Timestamp::MIN }
+    }
+
+    fn weighs(&self, _seen: &Snapshot) -> Option<FactsQuery> {
+        None
     }
 
     fn decide(&mut self, seen: &Snapshot) -> Result<Plan, Error> {

@@ -3,7 +3,7 @@
 use rusqlite::params;
 use tenantry_core::{
     Access, AccessFound, AccessQuery, Facts, FactsQuery, GroupId, Holder, Id, Line, MembershipId, Moving, OrgId, Organization,
-    PermissionSlug, Role, RoleDefinition, RoleId, RoleSlug, RoleUsage, Snapshot, Timestamp, UserId, Wants,
+    PermissionSlug, Role, RoleDefinition, RoleFacts, RoleId, RoleSlug, RoleUsage, Snapshot, Timestamp, UserId, Wants,
 };
 
 use crate::codec::{self, bytes, scope};
@@ -188,9 +188,10 @@ fn is_stored_relation(db: &Session, org: Option<OrgId>, slug: RoleSlug, at: Time
 
 /// The rows that resolutions rest on: one statement for each ask, whatever the depth of the tree and the number of groups.
 pub(crate) fn facts(db: &Session, query: &FactsQuery) -> Result<Facts, Failure> {
-    let FactsQuery { asks, permissions, below, grantors } = query;
+    let FactsQuery { asks, permissions, below, grantors, roles, groups } = query;
     let mut facts = Facts::default();
-    if let (&[(usr, org)], 0, false) = (asks.as_slice(), below, grantors) {
+    let is_named = !(roles.is_empty() && groups.is_empty());
+    if let (&[(usr, org)], 0, false) = (asks.as_slice(), below, *grantors || is_named) {
         // One statement sees one moment.
         of(db, usr, org, permissions.as_deref(), &mut facts)?;
         return Ok(facts);
@@ -206,9 +207,33 @@ pub(crate) fn facts(db: &Session, query: &FactsQuery) -> Result<Facts, Failure> 
                 db.walk(&db.sql.grantors, params![rusqlite::types::Null, bytes(org), slug.as_str()], &mut add)?;
             }
         }
+        for id in groups {
+            for row in db.rows(&db.sql.group_roles, params![bytes(id), behind(None::<&RoleId>), u32::MAX], codec::group_role)? {
+                facts.add_group_role(*id, row.role.id(), row.expires_at);
+                named(db, row.role.id(), permissions.as_deref(), &mut facts)?;
+            }
+        }
+        for id in roles {
+            named(db, *id, permissions.as_deref(), &mut facts)?;
+        }
         Ok(())
     })?;
     Ok(facts)
+}
+
+/// A role that is wanted by name, with what it grants.
+fn named(db: &Session, id: RoleId, only: Option<&[PermissionSlug]>, facts: &mut Facts) -> Result<(), Failure> {
+    if let Some(row) = role(db, id)? {
+        facts.add_role(RoleFacts { role: row.held(), org_id: row.org_id, inherits_to_descendants: row.inherits_to_descendants });
+    }
+    let holder = Holder::Role(id);
+    let (kind, key) = held_by(holder);
+    for row in db.rows(&db.sql.grants, params![kind, key, "", u32::MAX], codec::grant)? {
+        if only.is_none_or(|only| only.contains(&row.permission)) {
+            facts.add_grant(holder, row.permission, row.effect, row.expires_at);
+        }
+    }
+    Ok(())
 }
 
 fn of(db: &Session, usr: UserId, org: OrgId, only: Option<&[PermissionSlug]>, facts: &mut Facts) -> Result<(), Failure> {

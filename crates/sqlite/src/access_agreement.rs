@@ -183,7 +183,10 @@ fn reads(db: &Session, state: &State, dice: &mut Dice, at: Timestamp) {
     let unknown = PermissionSlug::parse("c.read").unwrap();
     for permissions in [None, Some(vec![permission(dice)]), Some(all.to_vec()), Some(vec![unknown, permission(dice)]), Some(Vec::new())] {
         let asks = (0..dice.one(3)).map(|_| (id(dice.one(FEW)), id(dice.one(FEW + 1)))).collect();
-        let query = FactsQuery { asks, grantors: permissions.is_some() && dice.below(2) == 0, permissions, below: dice.below(3) };
+        let roles = (0..dice.below(3)).map(|_| id(dice.one(FEW + 1))).collect();
+        let groups = (0..dice.below(3)).map(|_| id(dice.one(FEW + 1))).collect();
+        let grantors = permissions.is_some() && dice.below(2) == 0;
+        let query = FactsQuery { asks, grantors, permissions, below: dice.below(3), roles, groups };
         assert_eq!(access::facts(db, &query).unwrap(), state.facts(&query), "{query:?}");
     }
 }

@@ -9,6 +9,7 @@ use rusqlite::Error as DriverError;
 use tenantry_core::{BackendError, BackendKind, Error, Job, Plan};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::access;
 use crate::apply::apply;
 use crate::error::{Failure, explain};
 use crate::load::load;
@@ -170,7 +171,11 @@ pub(crate) fn transact(session: &Session, job: &mut dyn Job) -> Result<(), Error
 
 fn plan(session: &Session, job: &mut dyn Job) -> Result<Plan, Error> {
     // The attempt's moment is taken under the lock.
-    let seen = load(session, job.begin()).map_err(|failure| session.explain(failure))?;
+    let mut seen = load(session, job.begin()).map_err(|failure| session.explain(failure))?;
+    if let Some(query) = job.weighs(&seen) {
+        let facts = access::facts(session, &query).map_err(|failure| session.explain(failure))?;
+        seen.facts = Some(Box::new(facts));
+    }
     job.decide(&seen)
 }
 
@@ -196,7 +201,7 @@ mod tests {
 
     use rusqlite::OpenFlags;
     use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
-    use tenantry_core::{Change, Load, LoadSpec, Organization, Plan, Slug, Snapshot, Timestamp};
+    use tenantry_core::{Change, FactsQuery, Load, LoadSpec, Organization, Plan, Slug, Snapshot, Timestamp};
 
     use super::*;
     use crate::error::Place;
@@ -221,6 +226,10 @@ mod tests {
         fn begin(&mut self) -> Load<'_> {
             self.begun = true;
             Load { spec: &self.spec, actor: None, at: Timestamp::MIN }
+        }
+
+        fn weighs(&self, _seen: &Snapshot) -> Option<FactsQuery> {
+            None
         }
 
         fn decide(&mut self, seen: &Snapshot) -> Result<Plan, Error> {

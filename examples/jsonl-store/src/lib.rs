@@ -155,7 +155,8 @@ impl Backend for Jsonl {
     /// nobody waiting for the answer. `crates/sqlite/src/writer.rs` does so, and commits in groups besides.
     async fn execute<J: Job>(&self, mut job: J) -> Result<J, Error> {
         let mut inner = self.exclusive()?;
-        let seen = inner.state.load(job.begin());
+        let mut seen = inner.state.load(job.begin());
+        seen.facts = job.weighs(&seen).map(|query| Box::new(inner.state.facts(&query)));
         let plan = job.decide(&seen)?;
         if plan.is_empty() {
             return Ok(job);

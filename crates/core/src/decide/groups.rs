@@ -1,7 +1,7 @@
 //! Groups: spec/groups.md.
 
-use super::roles::usable;
-use super::{Command, Decision, Env, check, draft::Draft, guard};
+use super::roles::{known, usable};
+use super::{Command, Decision, Env, Stakes, check, draft::Draft, judge};
 use crate::access::{Group, GroupMember, GroupRole};
 use crate::change::Change;
 use crate::entity::{MembershipStatus, Organization};
@@ -56,9 +56,13 @@ impl Command for CreateGroup {
         Ok(LoadSpec::Access(Box::new(Wants { org: Some(self.org_id), new_group: Some(slug), ..Wants::default() })))
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Stakes::managing(judge::place(seen))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Group>, DomainError> {
         let (slug, name) = self.forms()?;
-        guard::trusted(env)?;
+        judge::manager(seen, env, IdType::Organization)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         check::org_active(org)?;
         if seen.access.slug_taken {
@@ -78,8 +82,7 @@ fn told(group: &Group) -> Fields {
 }
 
 /// The group, with its organization, which must be active.
-fn found_group<'s>(seen: &'s Snapshot, env: &Env<'_>) -> Result<(&'s Group, &'s Organization), DomainError> {
-    guard::trusted(env)?;
+fn found_group(seen: &Snapshot) -> Result<(&Group, &Organization), DomainError> {
     let group = check::found(seen.access.group.as_ref(), IdType::Group)?;
     let org = check::found(seen.org.as_ref(), IdType::Organization)?;
     check::org_active(org)?;
@@ -115,9 +118,14 @@ impl Command for UpdateGroup {
         Ok(LoadSpec::Access(Box::new(Wants { group: Some(self.group_id), ..Wants::default() })))
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Stakes::managing(judge::place(seen))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Group>, DomainError> {
         let name = self.form()?;
-        let (group, org) = found_group(seen, env)?;
+        judge::manager(seen, env, IdType::Group)?;
+        let (group, org) = found_group(seen)?;
         let mut draft = Draft::new(env);
         let Some(name) = name.filter(|name| *name != group.name) else { return Ok(draft.finish(group.clone())) };
         draft.change(Change::UpdateGroup { id: group.id, name: name.clone() });
@@ -150,8 +158,13 @@ impl Command for DeleteGroup {
         Ok(LoadSpec::Access(Box::new(Wants { group: Some(self.group_id), ..Wants::default() })))
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Stakes::managing(judge::place(seen))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Group>, DomainError> {
-        let (group, org) = found_group(seen, env)?;
+        judge::manager(seen, env, IdType::Group)?;
+        let (group, org) = found_group(seen)?;
         let (members, roles) = seen.access.group_size;
         let mut draft = Draft::new(env);
         draft.change(Change::DeleteGroup { id: group.id, members, roles });
@@ -199,8 +212,15 @@ impl Command for AddGroupMember {
         Ok(LoadSpec::Access(Box::new(Wants { group: Some(self.group_id), user: Some(self.usr_id), ..Wants::default() })))
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Some(Stakes { groups: vec![self.group_id], ..Stakes::all(judge::place(seen)) })
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<GroupMember>, DomainError> {
-        let (group, org) = found_group(seen, env)?;
+        if let Some(judge) = judge::manager(seen, env, IdType::Group)? {
+            judge.may_give_group(self.group_id, self.expires_at)?;
+        }
+        let (group, org) = found_group(seen)?;
         let status = seen.peer.as_ref().map(|mem| mem.status_at(env.now));
         if !matches!(status, Some(MembershipStatus::Active | MembershipStatus::Suspended)) {
             return Err(Precondition::NotAMember.into());
@@ -250,8 +270,13 @@ impl Command for RemoveGroupMember {
         Ok(LoadSpec::Access(Box::new(Wants { group: Some(self.group_id), user: Some(self.usr_id), ..Wants::default() })))
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Stakes::managing(judge::place(seen))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Option<GroupMember>>, DomainError> {
-        let (group, org) = found_group(seen, env)?;
+        judge::manager_of(seen, env, IdType::Group, seen.peer.as_ref().map(|mem| mem.role))?;
+        let (group, org) = found_group(seen)?;
         let there = seen.access.group_member.clone().filter(|row| row.expires_at.is_none_or(|end| env.now < end));
         let mut draft = Draft::new(env);
         if let Some(row) = &there {
@@ -290,6 +315,13 @@ impl AddGroupRole {
     }
 }
 
+impl AddGroupRole {
+    fn given(&self, seen: &Snapshot) -> Option<Role> {
+        // A built-in role needs no row: it is bound by its slug, seeded or not.
+        Role::from_id(self.role_id).or_else(|| usable(seen.access.role.as_ref()?, seen).ok())
+    }
+}
+
 impl Command for AddGroupRole {
     type Output = GroupRole;
 
@@ -297,12 +329,20 @@ impl Command for AddGroupRole {
         Ok(LoadSpec::Access(Box::new(Wants { group: Some(self.group_id), role: Some(self.role_id), ..Wants::default() })))
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Some(Stakes::giving(judge::place(seen)?, self.given(seen)))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<GroupRole>, DomainError> {
-        let (group, org) = found_group(seen, env)?;
+        let given = self.given(seen);
+        if let (Some(judge), Some(role)) = (judge::manager_of(seen, env, IdType::Group, given)?, given) {
+            judge.may_give_role_here(role, self.expires_at)?;
+        }
+        let (group, org) = found_group(seen)?;
         // A built-in role needs no row: it is bound by its slug, seeded or not.
         let role = match (Role::from_id(self.role_id), &seen.access.role) {
             (Some(role), _) => role,
-            (None, row) => usable(check::found(row.as_ref(), IdType::Role)?, seen)?,
+            (None, row) => known(row.as_ref(), seen, env)?,
         };
         check::future(self.expires_at, env.now)?;
         let there = seen.access.group_role.as_ref().filter(|row| row.expires_at.is_none_or(|end| env.now < end));
@@ -351,8 +391,13 @@ impl Command for RemoveGroupRole {
         Ok(LoadSpec::Access(Box::new(Wants { group: Some(self.group_id), role: Some(self.role_id), ..Wants::default() })))
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Stakes::managing(judge::place(seen))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Option<GroupRole>>, DomainError> {
-        let (group, org) = found_group(seen, env)?;
+        judge::manager(seen, env, IdType::Group)?;
+        let (group, org) = found_group(seen)?;
         let there = seen.access.group_role.clone().filter(|row| row.expires_at.is_none_or(|end| env.now < end));
         let mut draft = Draft::new(env);
         if let Some(row) = &there {

@@ -64,20 +64,6 @@ pub(super) fn manager(seen: &Snapshot, env: &Env<'_>, kind: IdType) -> Result<Op
     Ok(acting)
 }
 
-/// The same, and the roles that are touched or given are not above the caller's own.
-pub(super) fn manager_of(
-    seen: &Snapshot,
-    env: &Env<'_>,
-    kind: IdType,
-    roles: impl IntoIterator<Item = Role>,
-) -> Result<Option<Acting>, DomainError> {
-    let acting = manager(seen, env, kind)?;
-    if let Some(acting) = acting {
-        allow(roles.into_iter().all(|role| acting.reaches(role)))?;
-    }
-    Ok(acting)
-}
-
 /// Only for trusted callers.
 pub(super) fn trusted(env: &Env<'_>) -> Result<(), DomainError> {
     allow(matches!(env.caller, Caller::Trusted(_)))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::{Command, Decision, Env, check, draft::Draft, draft::about, draft::told, guard, organizations::added};
+use super::{Command, Decision, Env, Stakes, check, draft::Draft, draft::about, draft::told, guard, judge, organizations::added};
 use crate::change::Change;
 use crate::entity::{Invitation, InvitationStatus, Membership, Organization, User, UserStatus};
 use crate::error::{DomainError, Precondition};
@@ -190,6 +190,11 @@ fn load_invite(org: OrgId, rows: &[InvitationInput]) -> LoadSpec {
     LoadSpec::Invite { org, identifiers: identifiers.into_iter().collect(), grants: promised(rows), roles: roles.into_iter().collect() }
 }
 
+/// The roles that these rows offer, once.
+fn roles_of(seen: &Snapshot, rows: &[InvitationInput]) -> BTreeSet<Role> {
+    rows.iter().filter_map(|row| judge::given(&row.role, seen)).collect()
+}
+
 fn inviting<'s>(
     seen: &'s Snapshot,
     env: &Env<'_>,
@@ -197,9 +202,13 @@ fn inviting<'s>(
     invited_by: UserId,
     rows: &[InvitationInput],
 ) -> Result<Inviting<'s>, DomainError> {
-    if let Some(acting) = guard::manager(seen, env, IdType::Organization)? {
+    let roles = rows.iter().filter_map(|row| Role::from_slug(&row.role));
+    if let Some(judge) = judge::manager_of(seen, env, IdType::Organization, roles)? {
+        let acting = judge.acting;
         guard::allow(acting.usr_id == invited_by)?;
-        guard::allow(rows.iter().filter_map(|row| Role::from_slug(&row.role)).all(|role| acting.reaches(role)))?;
+        for role in roles_of(seen, rows) {
+            judge.may_give_role(role, None)?;
+        }
         let asked = promised(rows);
         for (place, promise) in asked.iter().enumerate() {
             // What was not loaded is not held.
@@ -219,6 +228,10 @@ impl Command for CreateInvitation {
     fn load(&self) -> Result<LoadSpec, DomainError> {
         self.invitation.forms()?;
         Ok(load_invite(self.org_id, std::slice::from_ref(&self.invitation)))
+    }
+
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Some(Stakes::giving(judge::place(seen)?, roles_of(seen, std::slice::from_ref(&self.invitation))))
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Invitation>, DomainError> {
@@ -272,6 +285,10 @@ impl Command for CreateInvitations {
             return Err(DomainError::format("invitations", "a list of 1 to 500"));
         }
         Ok(load_invite(self.org_id, &self.invitations))
+    }
+
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Some(Stakes::giving(judge::place(seen)?, roles_of(seen, &self.invitations)))
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Vec<InvitedRow>>, DomainError> {
@@ -530,9 +547,13 @@ impl Command for RevokeInvitation {
         Ok(LoadSpec::Invitation { inv: self.inv_id })
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Stakes::managing(judge::place(seen))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Invitation>, DomainError> {
-        let acting = guard::manager_of(seen, env, IdType::Invitation, seen.invitation.as_ref().map(|inv| inv.role))?;
-        guard::allow(acting.is_none_or(|acting| acting.usr_id == self.admin_usr_id))?;
+        let judge = judge::manager_of(seen, env, IdType::Invitation, seen.invitation.as_ref().map(|inv| inv.role))?;
+        guard::allow(judge.is_none_or(|judge| judge.acting.usr_id == self.admin_usr_id))?;
         let inv = check::found(seen.invitation.as_ref(), IdType::Invitation)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         pending(inv, env.now)?;
@@ -566,10 +587,16 @@ impl Command for ExtendInvitation {
         Ok(LoadSpec::Invitation { inv: self.inv_id })
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Some(Stakes::giving(judge::place(seen)?, seen.invitation.as_ref().map(|inv| inv.role)))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Invitation>, DomainError> {
-        let acting = guard::manager_of(seen, env, IdType::Invitation, seen.invitation.as_ref().map(|inv| inv.role))?;
-        if let (Some(acting), Some(inv)) = (acting, &seen.invitation) {
+        let judge = judge::manager_of(seen, env, IdType::Invitation, seen.invitation.as_ref().map(|inv| inv.role))?;
+        if let (Some(judge), Some(inv)) = (judge, &seen.invitation) {
             // To offer it for longer is to promise anew.
+            let acting = judge.acting;
+            judge.may_give_role(inv.role, None)?;
             for (promise, standpoint) in inv.pre_tuples.iter().zip(&seen.grants) {
                 guard::grant(acting, promise.object, inv.org_id, *standpoint, None)?;
             }

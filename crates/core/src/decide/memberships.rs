@@ -1,6 +1,6 @@
 //! Memberships: spec/memberships.md. Handing over ownership stands in `ownership.rs`.
 
-use super::{Command, Decision, Env, Patch, check, draft::Draft, draft::about, guard, organizations::added};
+use super::{Command, Decision, Env, Patch, Stakes, check, draft::Draft, draft::about, guard, judge, organizations::added};
 use crate::change::Change;
 use crate::entity::{Membership, MembershipStatus};
 use crate::error::{DomainError, Precondition};
@@ -55,10 +55,15 @@ impl Command for AddMember {
         Ok(LoadSpec::Join { org: self.org_id, usr: self.usr_id, role: check::own_slug(&self.role) })
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Some(Stakes::giving(self.org_id, judge::given(&self.role, seen))).filter(|_| seen.org.is_some())
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
-        let acting = guard::manager_of(seen, env, IdType::Organization, Role::from_slug(&self.role))?;
-        if let Some(acting) = acting {
-            guard::allow(self.invited_by.is_none_or(|usr| usr == acting.usr_id))?;
+        let judge = judge::manager_of(seen, env, IdType::Organization, Role::from_slug(&self.role))?;
+        if let Some(judge) = &judge {
+            guard::allow(self.invited_by.is_none_or(|usr| usr == judge.acting.usr_id))?;
+            judge::given(&self.role, seen).map_or(Ok(()), |role| judge.may_give_role(role, self.expires_at))?;
         }
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         check::org_active(org)?;
@@ -79,7 +84,7 @@ impl Command for AddMember {
             draft.make_room(org, expired, seen);
         }
         draft.rely_on_role(org, role, seen.line.as_ref());
-        let invited_by = self.invited_by.or(acting.map(|acting| acting.usr_id));
+        let invited_by = self.invited_by.or(judge.map(|judge| judge.acting.usr_id));
         let mem = Membership { invited_by, expires_at: self.expires_at, ..draft.new_membership(self.usr_id, self.org_id, role) };
         draft.change(Change::InsertMembership(mem.clone()));
         draft.event(org, EventType::MembershipAdded, &about(&mem), Fields::new(), added(&mem));
@@ -111,8 +116,16 @@ impl Command for ChangeRole {
         Ok(LoadSpec::Member { mem: self.mem_id, peer: None, role: check::own_slug(&self.new_role) })
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        let users = seen.membership.iter().map(|mem| mem.usr_id).collect();
+        Some(Stakes { users, ..Stakes::giving(judge::place(seen)?, judge::given(&self.new_role, seen)) })
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
-        guard::manager_of(seen, env, IdType::Membership, touched(seen).chain(Role::from_slug(&self.new_role)))?;
+        let judge = judge::manager_of(seen, env, IdType::Membership, touched(seen).chain(Role::from_slug(&self.new_role)))?;
+        if let (Some(judge), Some(role), Some(mem)) = (judge, judge::given(&self.new_role, seen), &seen.membership) {
+            judge.may_change_role(mem, role)?;
+        }
         let mem = check::found(seen.membership.as_ref(), IdType::Membership)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         check::mem_active(mem, env.now)?;
@@ -173,6 +186,14 @@ impl UpdateMembership {
     }
 }
 
+impl UpdateMembership {
+    /// Whether the membership ends later than before, or no more.
+    fn lengthens(&self, mem: &Membership) -> bool {
+        let next = self.expires_at.apply_to(mem.expires_at);
+        mem.expires_at.is_some_and(|end| next.is_none_or(|next| next > end))
+    }
+}
+
 impl Command for UpdateMembership {
     type Output = Membership;
 
@@ -181,9 +202,19 @@ impl Command for UpdateMembership {
         Ok(LoadSpec::Member { mem: self.mem_id, peer: None, role: None })
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        let org = judge::place(seen)?;
+        let role = seen.membership.as_ref().filter(|mem| self.lengthens(mem)).map(|mem| mem.role);
+        if role.is_some() { Some(Stakes::giving(org, role)) } else { Stakes::managing(Some(org)) }
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
         let metadata = self.metadata.try_map(check::metadata)?;
-        guard::manager_of(seen, env, IdType::Membership, touched(seen))?;
+        let judge = judge::manager_of(seen, env, IdType::Membership, touched(seen))?;
+        if let (Some(judge), Some(mem)) = (judge, seen.membership.as_ref().filter(|mem| self.lengthens(mem))) {
+            // To hold the role for longer is to be given it anew.
+            judge.may_give_role(mem.role, self.expires_at.apply_to(mem.expires_at))?;
+        }
         let mem = check::found(seen.membership.as_ref(), IdType::Membership)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         check::mem_active(mem, env.now)?;
@@ -267,8 +298,12 @@ impl Command for SuspendMembership {
         Ok(LoadSpec::Member { mem: self.mem_id, peer: None, role: None })
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Stakes::managing(judge::place(seen))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
-        guard::manager_of(seen, env, IdType::Membership, touched(seen))?;
+        judge::manager_of(seen, env, IdType::Membership, touched(seen))?;
         let mem = check::found(seen.membership.as_ref(), IdType::Membership)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         check::mem_active(mem, env.now)?;
@@ -292,8 +327,12 @@ impl Command for ReinstateMembership {
         Ok(LoadSpec::Member { mem: self.mem_id, peer: None, role: None })
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Stakes::managing(judge::place(seen))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
-        guard::manager_of(seen, env, IdType::Membership, touched(seen))?;
+        judge::manager_of(seen, env, IdType::Membership, touched(seen))?;
         let mem = check::found(seen.membership.as_ref(), IdType::Membership)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         if mem.status != MembershipStatus::Suspended {
@@ -344,9 +383,18 @@ impl Command for SelfLeave {
         Ok(LoadSpec::Member { mem: self.mem_id, peer: self.transfer_to, role: None })
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        let given = self.transfer_to.map(|_| Role::Owner);
+        Some(Stakes { below: true, ..Stakes::giving(judge::place(seen)?, given) })
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
-        if let Some(acting) = guard::member(seen, env, IdType::Membership)? {
-            guard::allow(seen.membership.as_ref().is_some_and(|mem| mem.usr_id == acting.usr_id))?;
+        if let Some(judge) = judge::member(seen, env, IdType::Membership)? {
+            guard::allow(seen.membership.as_ref().is_some_and(|mem| mem.usr_id == judge.acting.usr_id))?;
+            judge.may_leave(env.ancestor_read)?;
+            if self.transfer_to.is_some() && judge.acting.role == Role::Owner {
+                judge.may_give_role(Role::Owner, None)?;
+            }
         }
         let mem = check::found(seen.membership.as_ref(), IdType::Membership)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
@@ -409,9 +457,23 @@ impl Command for AdminRemove {
         Ok(LoadSpec::Member { mem: self.mem_id, peer: Some(self.admin_usr_id), role: None })
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        // Who removes themselves leaves.
+        let leaves = seen.membership.as_ref().is_some_and(|mem| mem.usr_id == self.admin_usr_id);
+        let org = judge::place(seen)?;
+        if leaves { Some(Stakes { below: true, ..Stakes::all([org]) }) } else { Stakes::managing(Some(org)) }
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
-        if let Some(acting) = guard::member(seen, env, IdType::Membership)? {
-            guard::allow(self.admin_usr_id == acting.usr_id)?;
+        if let Some(judge) = judge::member(seen, env, IdType::Membership)? {
+            guard::allow(self.admin_usr_id == judge.acting.usr_id)?;
+            if judge.acting.manages() {
+                // Of others the operation's own checks say more.
+                judge.manages()?;
+            }
+            if seen.membership.as_ref().is_some_and(|mem| mem.usr_id == self.admin_usr_id) {
+                judge.may_leave(env.ancestor_read)?;
+            }
         }
         let mem = check::found(seen.membership.as_ref(), IdType::Membership)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;

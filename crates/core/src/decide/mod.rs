@@ -10,6 +10,7 @@ mod groups;
 pub(crate) mod guard;
 mod import;
 mod invitations;
+mod judge;
 mod manifest;
 mod memberships;
 mod moves;
@@ -29,10 +30,13 @@ use uuid::Uuid;
 use crate::change::Plan;
 use crate::error::{BackendError, BackendKind, DomainError};
 use crate::event::{Actor, Cause};
-use crate::id::Id;
+use crate::id::{GroupId, Id, OrgId, RoleId, UserId};
 use crate::load::{LoadSpec, Snapshot};
+use crate::permissions::{AncestorReadPolicy, FactsQuery};
+use crate::role::Role;
 use crate::source::IdSource;
 use crate::time::Timestamp;
+use crate::value::PermissionSlug;
 
 pub use catalog::{DefinePermission, PermissionDefinition, SyncCatalog, SyncedCatalog};
 pub(crate) use check::PERMISSION;
@@ -43,6 +47,7 @@ pub use invitations::{
     AcceptInvitation, AcceptedInvitation, CreateInvitation, CreateInvitations, DeclineInvitation, ExtendInvitation, InvitationInput,
     InvitedRow, PreTuple, RevokeInvitation,
 };
+pub use judge::MEMBERS_MANAGE;
 pub use manifest::{Exposure, ManifestResource, TenantScope};
 pub use memberships::{AddMember, AdminRemove, ChangeRole, ReinstateMembership, SelfLeave, SuspendMembership, UpdateMembership};
 pub use moves::MoveOrg;
@@ -69,11 +74,64 @@ pub trait Command: fmt::Debug + Send + Sync + 'static {
     /// The first argument that does not have its form.
     fn load(&self) -> Result<LoadSpec, DomainError>;
 
+    /// What the permissions of a guarded caller are weighed against, now that the rest was loaded; nothing where they do not matter.
+    fn stakes(&self, _seen: &Snapshot) -> Option<Stakes> {
+        None
+    }
+
     /// What to write.
     ///
     /// # Errors
     /// The first check that fails.
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Self::Output>, DomainError>;
+}
+
+/// What a command of a guarded caller is about, as far as permissions are concerned (spec/guarded.md#permissions).
+#[derive(Debug, Clone, Default)]
+pub struct Stakes {
+    /// The organizations in which the caller's permissions are wanted.
+    pub orgs: Vec<OrgId>,
+    /// Only these permissions, beside [`MEMBERS_MANAGE`]; otherwise all.
+    pub permissions: Option<Vec<PermissionSlug>>,
+    /// Roles that are given.
+    pub roles: Vec<RoleId>,
+    /// Groups whose roles are given.
+    pub groups: Vec<GroupId>,
+    /// Other users, whose overrides in the same organizations are wanted.
+    pub users: Vec<UserId>,
+    /// Whether what a policy lets the caller read here from below is wanted too.
+    pub below: bool,
+}
+
+impl Stakes {
+    /// Whether the caller manages members of the organization, and nothing else.
+    fn managing(org: Option<OrgId>) -> Option<Self> {
+        Self::of(org?, []).into()
+    }
+
+    /// Whether the caller manages members of the organization and holds these permissions.
+    fn of(org: OrgId, permissions: impl IntoIterator<Item = PermissionSlug>) -> Self {
+        Self { orgs: vec![org], permissions: Some(permissions.into_iter().collect()), ..Self::default() }
+    }
+
+    /// Whether the caller manages members of the organization and holds all that these roles grant.
+    fn giving(org: OrgId, roles: impl IntoIterator<Item = Role>) -> Self {
+        Self { orgs: vec![org], roles: roles.into_iter().map(Role::id).collect(), ..Self::default() }
+    }
+
+    /// Everything that the caller may do in these organizations.
+    fn all(orgs: impl IntoIterator<Item = OrgId>) -> Self {
+        Self { orgs: orgs.into_iter().collect(), ..Self::default() }
+    }
+
+    /// What a store is asked for.
+    pub(crate) fn query(self, usr: UserId, below: u32) -> FactsQuery {
+        let Self { orgs, permissions, roles, groups, users, below: reads } = self;
+        let permissions = permissions.map(|some| some.into_iter().chain(PermissionSlug::parse(MEMBERS_MANAGE)).collect());
+        let whom = || users.iter().copied().chain([usr]);
+        let asks = orgs.iter().flat_map(|org| whom().map(|usr| (usr, *org))).collect();
+        FactsQuery { asks, permissions, below: if reads { below } else { 0 }, grantors: false, roles, groups }
+    }
 }
 
 /// What a command has decided.
@@ -120,6 +178,8 @@ pub struct Env<'e> {
     pub caller: &'e Caller,
     /// What the command says of itself.
     pub cause: &'e Cause,
+    /// What members of organizations below may read.
+    pub ancestor_read: Option<&'e AncestorReadPolicy>,
     /// Ids for new rows.
     pub ids: &'e mut IdTape,
 }

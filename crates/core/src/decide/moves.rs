@@ -1,6 +1,6 @@
 //! Moving an organization, and all below it: `spec/organizations.md#move_org`, adr/0012.
 
-use super::{Command, Decision, Env, check, draft::Draft, guard};
+use super::{Command, Decision, Env, Stakes, check, draft::Draft, judge};
 use crate::change::Change;
 use crate::entity::Organization;
 use crate::error::{DomainError, Precondition};
@@ -38,8 +38,15 @@ impl Command for MoveOrg {
         Ok(LoadSpec::Move { org: self.org_id, parent: self.new_parent_id })
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        let org = seen.org.as_ref()?;
+        Some(Stakes::all([org.id].into_iter().chain(org.parent_id).chain(self.new_parent_id)))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Organization>, DomainError> {
-        guard::trusted(env)?;
+        if let Some(judge) = judge::member(seen, env, IdType::Organization)? {
+            judge.may_move(seen.org.as_ref().and_then(|org| org.parent_id), self.new_parent_id)?;
+        }
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         let moving = check::found(seen.moving.as_deref(), IdType::Organization)?;
         let parent = match self.new_parent_id {

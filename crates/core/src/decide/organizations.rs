@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Command, Decision, Env, Patch, check, draft::Draft, draft::about, guard};
+use super::{Command, Decision, Env, Patch, Stakes, check, draft::Draft, draft::about, guard, judge};
 use crate::change::Change;
 use crate::entity::{Membership, OrgStatus, Organization};
 use crate::error::{DomainError, Precondition};
@@ -291,6 +291,17 @@ pub(super) fn external_id(text: &str) -> Result<ExternalId, DomainError> {
     ExternalId::parse(text).ok_or_else(|| DomainError::format("external_id", "1 to 200 bytes without NUL"))
 }
 
+impl UpdateOrg {
+    /// Whether the organization passes grants on, or takes them over, that it did not before.
+    fn opens(&self, seen: &Snapshot) -> bool {
+        let opens = |org: &Organization| {
+            !org.cascade_permissions && self.cascade_permissions == Some(true)
+                || !org.inherit_permissions && self.inherit_permissions == Some(true)
+        };
+        seen.org.as_ref().is_some_and(opens)
+    }
+}
+
 impl Command for UpdateOrg {
     type Output = Organization;
 
@@ -301,9 +312,18 @@ impl Command for UpdateOrg {
         Ok(LoadSpec::Org { org: self.org_id, slug })
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        self.opens(seen).then(|| Stakes::all(judge::place(seen)))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Organization>, DomainError> {
         let UpdateForms { name, seat_limit, external_id, metadata } = self.forms()?;
         guard::manager(seen, env, IdType::Organization)?;
+        if self.opens(seen)
+            && let Some(judge) = judge::member(seen, env, IdType::Organization)?
+        {
+            judge.may_open(self.cascade_permissions, self.inherit_permissions)?;
+        }
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         not_already(org, &[OrgStatus::Revoked])?;
         let slug = match &self.slug {

@@ -2,7 +2,7 @@
 
 use super::catalog::slugs_told;
 use super::roles::given;
-use super::{Command, Decision, Env, check, draft::Draft, draft::about, guard};
+use super::{Command, Decision, Env, Stakes, check, draft::Draft, draft::about, guard, judge};
 use crate::access::{Effect, Holder, PermissionGrant};
 use crate::change::Change;
 use crate::entity::{MembershipStatus, Organization};
@@ -10,6 +10,7 @@ use crate::error::{DomainError, Precondition};
 use crate::event::{EventType, Fields};
 use crate::id::{AnyId, Id, IdType, MembershipId, OrgId};
 use crate::load::{LoadSpec, Snapshot, Wants};
+use crate::role::Role;
 use crate::time::Timestamp;
 use crate::value::PermissionSlug;
 
@@ -90,6 +91,11 @@ impl SetMembershipOverride {
     }
 }
 
+/// The override that counts.
+fn there(seen: &Snapshot, now: Timestamp) -> Option<&PermissionGrant> {
+    seen.access.grants.first().filter(|row| !row.is_expired(now))
+}
+
 /// Which override, and what of.
 struct Set<'c> {
     holder: Holder,
@@ -109,8 +115,7 @@ impl Set<'_> {
         if self.effect.is_some() {
             check::future(self.expires_at, env.now)?;
         }
-        let stored = seen.access.grants.first();
-        let there = stored.filter(|row| !row.is_expired(env.now));
+        let there = there(seen, env.now);
         let mut draft = Draft::new(env);
         let told = |row: Option<&PermissionGrant>| match row {
             Some(row) => {
@@ -136,6 +141,10 @@ impl Set<'_> {
 impl Command for SetOrgOverride {
     type Output = Option<PermissionGrant>;
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Some(Stakes::of(judge::place(seen)?, PermissionSlug::parse(&self.permission)))
+    }
+
     fn load(&self) -> Result<LoadSpec, DomainError> {
         let permissions = vec![check::permission("permission", &self.permission)?];
         Ok(LoadSpec::Access(Box::new(Wants { org: Some(self.org_id), permissions, ..Wants::default() })))
@@ -143,7 +152,15 @@ impl Command for SetOrgOverride {
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Option<PermissionGrant>>, DomainError> {
         let permission = check::permission("permission", &self.permission)?;
-        guard::trusted(env)?;
+        if let Some(judge) = judge::manager(seen, env, IdType::Organization)? {
+            let there = there(seen, env.now);
+            let shortens = |end: Option<Timestamp>| self.expires_at.is_some_and(|next| end.is_none_or(|end| next < end));
+            let lessens = |row: &PermissionGrant| row.effect == Effect::Grant && (self.effect.is_none() || shortens(row.expires_at));
+            let takes = self.effect == Some(Effect::Deny) || there.is_some_and(lessens);
+            // It is taken from every member, the owners included.
+            guard::allow(!takes || judge.acting.reaches(Role::Owner))?;
+            judge.may_override(there, (&permission, self.effect, self.expires_at), false)?;
+        }
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         check::org_active(org)?;
         let set = Set {
@@ -161,6 +178,11 @@ impl Command for SetOrgOverride {
 impl Command for SetMembershipOverride {
     type Output = Option<PermissionGrant>;
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        let roles = seen.membership.iter().map(|mem| mem.role.id()).collect();
+        Some(Stakes { roles, ..Stakes::of(judge::place(seen)?, PermissionSlug::parse(&self.permission)) })
+    }
+
     fn load(&self) -> Result<LoadSpec, DomainError> {
         let permissions = vec![check::permission("permission", &self.permission)?];
         Ok(LoadSpec::Access(Box::new(Wants { membership: Some(self.mem_id), permissions, ..Wants::default() })))
@@ -168,7 +190,12 @@ impl Command for SetMembershipOverride {
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Option<PermissionGrant>>, DomainError> {
         let permission = check::permission("permission", &self.permission)?;
-        guard::trusted(env)?;
+        let touched = seen.membership.as_ref().map(|mem| mem.role);
+        if let (Some(judge), Some(role)) = (judge::manager_of(seen, env, IdType::Membership, touched)?, touched) {
+            // It goes with the membership into the organizations below, where the role does.
+            let below = judge.reaches_down(role);
+            judge.may_override(there(seen, env.now), (&permission, self.effect, self.expires_at), below)?;
+        }
         let mem = check::found(seen.membership.as_ref(), IdType::Membership)?;
         let org = check::found(seen.org.as_ref(), IdType::Organization)?;
         check::org_active(org)?;

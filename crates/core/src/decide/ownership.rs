@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Command, Decision, Env, check, draft::Draft, guard};
+use super::{Command, Decision, Env, Stakes, check, draft::Draft, guard, judge};
 use crate::entity::Membership;
 use crate::error::{DomainError, Precondition};
 use crate::id::{IdType, MembershipId, OrgId};
@@ -45,15 +45,21 @@ impl Command for TransferOwnership {
         Ok(LoadSpec::Pair { org: self.org_id, from: self.from_mem_id, to: self.to_mem_id })
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Some(Stakes::giving(seen.membership.as_ref()?.org_id, [Role::Owner, Role::Member]))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<TransferredOwnership>, DomainError> {
-        let acting = guard::member(seen, env, IdType::Membership)?;
-        if let Some(acting) = acting {
-            let is_theirs = |mem: &Membership| mem.usr_id == acting.usr_id && mem.role == Role::Owner;
+        let judge = judge::member(seen, env, IdType::Membership)?;
+        if let Some(judge) = &judge {
+            let is_theirs = |mem: &Membership| mem.usr_id == judge.acting.usr_id && mem.role == Role::Owner;
             guard::allow(seen.membership.as_ref().is_some_and(is_theirs))?;
+            judge.may_give_role(Role::Owner, None)?;
+            judge.may_give_role(Role::Member, None)?;
         }
         let from = check::found(seen.membership.as_ref(), IdType::Membership)?;
         // What is in another organization is out of a guarded caller's sight.
-        let to = seen.peer.as_ref().filter(|peer| acting.is_none() || peer.org_id == from.org_id);
+        let to = seen.peer.as_ref().filter(|peer| judge.is_none() || peer.org_id == from.org_id);
         let to = check::found(to, IdType::Membership)?;
         if !check::is_active(from, env.now) {
             return Err(Precondition::FromNotActive.into());

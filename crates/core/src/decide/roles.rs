@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::catalog::slugs_told;
-use super::{Command, Decision, Env, Patch, check, draft::Draft, guard};
+use super::judge::{self, Judge};
+use super::{Command, Decision, Env, Patch, Stakes, check, draft::Draft, guard};
 use crate::access::{Effect, Holder, PermissionGrant};
 use crate::change::Change;
 use crate::entity::Organization;
@@ -141,9 +142,18 @@ impl Command for CreateRole {
         Ok(LoadSpec::Access(Box::new(Wants { org: self.org_id, new_role: Some(slug), permissions, ..Wants::default() })))
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Some(Stakes::of(judge::place(seen)?, self.forms().ok()?.permissions))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<RoleDefinition>, DomainError> {
         let NewRole { slug, name, description, permissions } = self.forms()?;
-        guard::trusted(env)?;
+        if self.org_id.is_none() {
+            guard::trusted(env)?;
+        }
+        if let Some(judge) = judge::manager(seen, env, IdType::Organization)? {
+            judge.may_give(&permissions.iter().map(|slug| (slug, None)).collect::<Vec<_>>(), self.inherits_to_descendants)?;
+        }
         let home = home(seen, self.org_id)?;
         if Role::from_slug(slug.as_str()).is_some() || seen.access.slug_taken || seen.access.stored_relation {
             return Err(DomainError::RoleSlug(slug));
@@ -245,9 +255,16 @@ impl UpdateRole {
     }
 }
 
+/// The role, with its organization, where a guarded caller must manage members; one of the system is for trusted callers.
+fn judged<'s>(seen: &'s Snapshot, env: &Env<'_>) -> Result<Option<Judge<'s>>, DomainError> {
+    if seen.access.role.as_ref().is_some_and(|role| role.org_id.is_none()) {
+        guard::trusted(env)?;
+    }
+    judge::manager(seen, env, IdType::Role)
+}
+
 /// The role, with its organization, which must be active.
-fn found_role<'s>(seen: &'s Snapshot, env: &Env<'_>) -> Result<(&'s RoleDefinition, Option<&'s Organization>), DomainError> {
-    guard::trusted(env)?;
+fn found_role(seen: &Snapshot) -> Result<(&RoleDefinition, Option<&Organization>), DomainError> {
     let role = check::found(seen.access.role.as_ref(), IdType::Role)?;
     Ok((role, home(seen, role.org_id)?))
 }
@@ -260,9 +277,23 @@ impl Command for UpdateRole {
         Ok(LoadSpec::Access(Box::new(Wants { role: Some(self.role_id), ..Wants::default() })))
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        let org = judge::place(seen)?;
+        let role = seen.access.role.as_ref().filter(|_| self.inherits_to_descendants == Some(true));
+        role.map_or_else(|| Stakes::managing(Some(org)), |role| Some(Stakes::giving(org, [role.held()])))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<RoleDefinition>, DomainError> {
         let (name, description) = self.forms()?;
-        let (role, home) = found_role(seen, env)?;
+        let judge = judged(seen, env)?;
+        if let (Some(judge), Some(role), Some(true)) = (judge, &seen.access.role, self.inherits_to_descendants)
+            && !role.inherits_to_descendants
+        {
+            // What holders have beside the role would go down with it.
+            guard::allow(seen.access.usage.memberships == 0)?;
+            judge.may_let_down(role.id)?;
+        }
+        let (role, home) = found_role(seen)?;
         let next = RoleDefinition {
             name: name.unwrap_or_else(|| role.name.clone()),
             description: description.apply_to(role.description.clone()),
@@ -314,6 +345,11 @@ impl DeleteRole {
         Self { role_id, replacement_role_id: None }
     }
 
+    fn given(&self, seen: &Snapshot) -> Option<Role> {
+        let id = self.replacement_role_id?;
+        Role::from_id(id).or_else(|| usable(seen.access.other_role.as_ref()?, seen).ok())
+    }
+
     /// What its holders hold from then on.
     #[must_use]
     pub const fn replacement(mut self, role_id: RoleId) -> Self {
@@ -345,8 +381,21 @@ impl Command for DeleteRole {
         Ok(LoadSpec::Access(Box::new(Wants { role: Some(self.role_id), other_role, ..Wants::default() })))
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        let org = judge::place(seen)?;
+        let given = self.given(seen);
+        if given.is_none() { Stakes::managing(Some(org)) } else { Some(Stakes::giving(org, given)) }
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<DeletedRole>, DomainError> {
-        let (role, home) = found_role(seen, env)?;
+        if let (Some(judge), Some(given)) = (judged(seen, env)?, self.given(seen)) {
+            guard::allow(judge.acting.reaches(given))?;
+            judge.may_give_role(given, None)?;
+            // What holders have beside the role would go down with it.
+            let goes_down = judge.reaches_down(given) && seen.access.role.as_ref().is_some_and(|role| !role.inherits_to_descendants);
+            guard::allow(!goes_down || seen.access.usage.memberships == 0)?;
+        }
+        let (role, home) = found_role(seen)?;
         let Some(home) = home else { return Err(Precondition::SystemRole.into()) };
         let replacement = match self.replacement_role_id {
             None => None,
@@ -355,7 +404,7 @@ impl Command for DeleteRole {
                 // Ownership is handed over by name, one member at a time.
                 Some(Role::Owner) => return Err(Precondition::UnknownRole.into()),
                 Some(built_in) => built_in,
-                None => usable(check::found(seen.access.other_role.as_ref(), IdType::Role)?, seen)?,
+                None => known(seen.access.other_role.as_ref(), seen, env)?,
             }),
         };
         let usage = seen.access.usage;
@@ -397,6 +446,12 @@ pub(super) fn usable(role: &RoleDefinition, seen: &Snapshot) -> Result<Role, Dom
     let own = seen.org.as_ref().map(|org| org.id);
     let on_line = |org: OrgId| Some(org) == own || seen.line.as_ref().is_some_and(|line| line.orgs.iter().any(|(id, ..)| *id == org));
     if role.org_id.is_none_or(on_line) { Ok(role.held()) } else { Err(Precondition::UnknownRole.into()) }
+}
+
+/// The same by its id: to a guarded caller, a role that the organization does not know is as unknown as one that does not exist.
+pub(super) fn known(role: Option<&RoleDefinition>, seen: &Snapshot, env: &Env<'_>) -> Result<Role, DomainError> {
+    let role = usable(check::found(role, IdType::Role)?, seen);
+    role.map_err(|refused| if env.caller.as_guarded().is_some() { DomainError::NotFound(IdType::Role) } else { refused })
 }
 
 /// Lets a role grant more permissions. What it grants already stays as it is, unless another end is given.
@@ -467,9 +522,16 @@ impl Command for GrantRolePermissions {
         Ok(LoadSpec::Access(Box::new(Wants { role: Some(self.role_id), permissions, ..Wants::default() })))
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Some(Stakes::of(judge::place(seen)?, some_permissions(&self.permissions).ok()?))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<ChangedPermissions>, DomainError> {
         let asked = some_permissions(&self.permissions)?;
-        let (role, home) = found_role(seen, env)?;
+        if let (Some(judge), Some(role)) = (judged(seen, env)?, &seen.access.role) {
+            judge.may_give(&asked.iter().map(|slug| (slug, self.expires_at)).collect::<Vec<_>>(), role.inherits_to_descendants)?;
+        }
+        let (role, home) = found_role(seen)?;
         all_known(&asked, seen)?;
         check::future(self.expires_at, env.now)?;
         let there: BTreeMap<&PermissionSlug, &PermissionGrant> = seen.access.grants.iter().map(|row| (&row.permission, row)).collect();
@@ -498,9 +560,14 @@ impl Command for RevokeRolePermissions {
         Ok(LoadSpec::Access(Box::new(Wants { role: Some(self.role_id), permissions, ..Wants::default() })))
     }
 
+    fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
+        Stakes::managing(judge::place(seen))
+    }
+
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<ChangedPermissions>, DomainError> {
         let asked = some_permissions(&self.permissions)?;
-        let (role, home) = found_role(seen, env)?;
+        judged(seen, env)?;
+        let (role, home) = found_role(seen)?;
         let rows: Vec<&PermissionSlug> = seen.access.grants.iter().map(|row| &row.permission).collect();
         let (stored, absent): (Vec<_>, Vec<_>) = asked.into_iter().partition(|slug| rows.binary_search(&slug).is_ok());
         // One that has expired reads as not there; its row goes all the same.

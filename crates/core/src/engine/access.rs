@@ -72,7 +72,7 @@ impl<B: Backend> Engine<B> {
     }
 
     async fn facts(&self, asks: Vec<(UserId, OrgId)>, permissions: Option<Vec<PermissionSlug>>) -> Result<Facts, BackendError> {
-        self.backend.facts(FactsQuery { asks, permissions, below: self.below(), grantors: false }).await
+        self.backend.facts(FactsQuery { asks, permissions, below: self.below(), ..FactsQuery::default() }).await
     }
 
     /// A guarded caller asks about themselves, or manages members where they ask. Answers whether they ask about themselves, so that
@@ -351,7 +351,7 @@ impl<B: Backend> PermissionResolver for Engine<B> {
     async fn explain_permission(&self, usr_id: UserId, org_id: OrgId, permission: &str) -> Result<Explanation, Error> {
         let permission = slug(permission)?;
         let (asks, wanted) = (vec![(usr_id, org_id)], Some(vec![permission.clone()]));
-        let query = FactsQuery { asks, permissions: wanted, below: self.below(), grantors: true };
+        let query = FactsQuery { asks, permissions: wanted, below: self.below(), grantors: true, ..FactsQuery::default() };
         let facts = self.backend.facts(query).await?;
         let oneself = self.may_resolve(usr_id, org_id).await?;
         // Why not is told to those who have something there, as whether is.

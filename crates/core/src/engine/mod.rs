@@ -25,7 +25,7 @@ use crate::event::{Actor, Cause, Event};
 use crate::id::{EventId, Id, IdType, InvitationId, MembershipId, OrgId, TupleId, UserId};
 use crate::load::{Load, LoadSpec, Snapshot};
 use crate::page::{ListKey, Page, PageRequest};
-use crate::permissions::AncestorReadPolicy;
+use crate::permissions::{AncestorReadPolicy, FactsQuery};
 use crate::query::{
     EventQuery, InvitationFilter, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery, TupleQuery, WhichTuples, Window,
 };
@@ -149,6 +149,7 @@ impl<B: Backend> Engine<B> {
             command,
             caller: self.caller.clone(),
             cause: self.cause.clone(),
+            ancestor_read: self.ancestor_read.clone(),
             ids: IdTape::new(Arc::clone(&self.sources.ids)),
             now: Timestamp::MIN,
             clock: Arc::clone(&self.sources.clock),
@@ -302,6 +303,7 @@ struct Running<C: Command> {
     spec: LoadSpec,
     caller: Caller,
     cause: Cause,
+    ancestor_read: Option<Arc<AncestorReadPolicy>>,
     ids: IdTape,
     /// The moment of the attempt.
     now: Timestamp,
@@ -319,9 +321,18 @@ impl<C: Command> Job for Running<C> {
         Load { spec: &self.spec, actor: self.caller.as_guarded().map(Guarded::usr_id), at: self.now }
     }
 
+    fn weighs(&self, seen: &Snapshot) -> Option<FactsQuery> {
+        let caller = self.caller.as_guarded()?;
+        // Without a live membership there the row is unknown, and takes as much work as one that does not exist.
+        seen.standing.as_ref().and_then(|standing| guard::live(standing, self.now))?;
+        let below = self.ancestor_read.as_deref().map_or(0, AncestorReadPolicy::depth);
+        Some(self.command.stakes(seen)?.query(caller.usr_id(), below))
+    }
+
     fn decide(&mut self, seen: &Snapshot) -> Result<Plan, Error> {
         self.ids.rewind();
-        let mut env = Env { now: self.now, caller: &self.caller, cause: &self.cause, ids: &mut self.ids };
+        let ancestor_read = self.ancestor_read.as_deref();
+        let mut env = Env { now: self.now, caller: &self.caller, cause: &self.cause, ancestor_read, ids: &mut self.ids };
         let decision = self.command.decide(seen, &mut env)?;
         if let Some(failure) = self.ids.take_failure() {
             return Err(failure.into());
@@ -331,6 +342,9 @@ impl<C: Command> Job for Running<C> {
         if let (Some(caller), Some(standing), false) = (self.caller.as_guarded(), &seen.standing, plan.is_empty()) {
             // Whose right it was must still be there when it is written.
             plan.rely_on_user(caller.usr_id(), standing.user.as_ref().map(|user| user.revision));
+        }
+        if let (Some(facts), false) = (&seen.facts, plan.is_empty()) {
+            plan.rely_on_facts(facts);
         }
         Ok(plan)
     }

@@ -20,6 +20,10 @@ pub struct FactsQuery {
     pub below: u32,
     /// Whether every role that the organizations know and that grants one of the permissions is wanted too.
     pub grantors: bool,
+    /// Roles that are wanted too, with what they grant.
+    pub roles: Vec<RoleId>,
+    /// Groups whose roles are wanted too, with what these grant.
+    pub groups: Vec<GroupId>,
 }
 
 /// Rows for a resolution. A store puts in what the query asks for, in any order; more than that does no harm, as long as it is true.
@@ -121,6 +125,11 @@ impl Facts {
     /// A permission that is in the catalog.
     pub fn add_known(&mut self, permission: PermissionSlug) {
         self.known.insert(permission);
+    }
+
+    /// The organizations that are there.
+    pub(crate) fn orgs(&self) -> impl Iterator<Item = &OrgFacts> {
+        self.orgs.values()
     }
 
     /// Every role that gives one of the permissions, in order of id.

@@ -13,4 +13,5 @@ pub use resolve::{EffectivePermissions, Layer};
 pub use token::PermissionToken;
 
 pub(crate) use explain::explain;
-pub(crate) use resolve::{Ask, holds, resolve};
+pub(crate) use facts::Ground;
+pub(crate) use resolve::{Ask, along, chain, holds, resolve};

@@ -181,7 +181,7 @@ pub(super) fn resolve_watched<W: Witness>(
 }
 
 /// The organization and all above it, root first, and whether all of them are there; `None` when it does not exist itself.
-fn chain(ground: &impl Ground, org: OrgId) -> Option<(Vec<OrgFacts>, bool)> {
+pub(crate) fn chain(ground: &impl Ground, org: OrgId) -> Option<(Vec<OrgFacts>, bool)> {
     let target = ground.org(org)?;
     let mut chain: Vec<OrgFacts> = target.ancestors.iter().filter_map(|id| ground.org(*id)).collect();
     let is_whole = chain.len() == target.ancestors.len();
@@ -218,16 +218,16 @@ fn membership(ground: &impl Ground, usr: UserId, chain: &[OrgFacts], now: Timest
 }
 
 /// What the chain of organizations grants and denies all members of the last one.
-struct Chain {
+pub(crate) struct Chain {
     /// What is granted, with the organizations that grant it.
-    granted: BTreeMap<PermissionSlug, Vec<OrgId>>,
+    pub(crate) granted: BTreeMap<PermissionSlug, Vec<OrgId>>,
     /// What is denied and not granted again, with the nearest organization that denies it.
-    denied: BTreeMap<PermissionSlug, OrgId>,
+    pub(crate) denied: BTreeMap<PermissionSlug, OrgId>,
 }
 
 /// Step 2. The carried grants pass from parent to child where both let them; a denial anywhere on the chain holds unless what it denies
 /// is granted in the end.
-fn along(ground: &impl Ground, chain: &[OrgFacts], only: Option<&PermissionSlug>, now: Timestamp) -> Chain {
+pub(crate) fn along(ground: &impl Ground, chain: &[OrgFacts], only: Option<&PermissionSlug>, now: Timestamp) -> Chain {
     let mut carried: BTreeMap<PermissionSlug, Vec<OrgId>> = BTreeMap::new();
     let mut denied: BTreeMap<PermissionSlug, OrgId> = BTreeMap::new();
     let mut cascades = false;

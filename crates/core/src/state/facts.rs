@@ -41,9 +41,9 @@ impl State {
     /// The rows that a resolution of each ask rests on: the organization and all above it with their overrides, the user's row, the
     /// user's memberships along the way with their roles and overrides, and the user's groups in the organization with their roles;
     /// and the same for the organizations so many levels below where the user has a membership. Of what is granted or denied,
-    /// only what concerns the permissions named.
+    /// only what concerns the permissions named. Roles and groups that are named come with what they grant.
     pub fn facts(&self, query: &FactsQuery) -> Facts {
-        let FactsQuery { asks, permissions, below, grantors } = query;
+        let FactsQuery { asks, permissions, below, grantors, roles, groups } = query;
         let mut facts = Facts::default();
         facts.set_system_revision(self.access.revision);
         for (usr, org) in asks {
@@ -54,6 +54,12 @@ impl State {
             if *grantors {
                 self.grantors(&mut facts, *org, permissions.as_deref().unwrap_or_default());
             }
+        }
+        for group in groups {
+            self.add_group_roles(&mut facts, *group, permissions.as_deref());
+        }
+        for role in roles {
+            self.add_role(&mut facts, *role, permissions.as_deref());
         }
         for slug in permissions.iter().flatten().filter(|slug| self.access.permissions.contains_key(*slug)) {
             facts.add_known(slug.clone());
@@ -77,10 +83,14 @@ impl State {
         }
         for row in self.access.members_in(org, Some(usr)) {
             facts.add_group(usr, org, row.group_id, row.expires_at);
-            for role in self.access.roles_of(row.group_id) {
-                facts.add_group_role(row.group_id, role.role.id(), role.expires_at);
-                self.add_role(facts, role.role.id(), only);
-            }
+            self.add_group_roles(facts, row.group_id, only);
+        }
+    }
+
+    fn add_group_roles(&self, facts: &mut Facts, group: GroupId, only: Option<&[PermissionSlug]>) {
+        for role in self.access.roles_of(group) {
+            facts.add_group_role(group, role.role.id(), role.expires_at);
+            self.add_role(facts, role.role.id(), only);
         }
     }
 

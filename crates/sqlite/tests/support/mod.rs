@@ -20,7 +20,8 @@ pub(crate) struct Reference(Mutex<State>);
 impl Backend for Reference {
     async fn execute<J: Job>(&self, mut job: J) -> Result<J, Error> {
         let mut state = self.0.lock().unwrap();
-        let seen = state.load(job.begin());
+        let mut seen = state.load(job.begin());
+        seen.facts = job.weighs(&seen).map(|query| Box::new(state.facts(&query)));
         let plan = job.decide(&seen)?;
         state.apply(&plan).unwrap();
         Ok(job)

@@ -83,7 +83,7 @@ impl Desk {
         let spec = command.load().unwrap();
         let seen = self.state.load(Load { spec: &spec, actor: None, at: now });
         let (caller, cause, mut ids) = (Caller::default(), Cause::default(), IdTape::new(Arc::clone(&self.sources.ids)));
-        let decision = command.decide(&seen, &mut Env { now, caller: &caller, cause: &cause, ids: &mut ids }).unwrap();
+        let decision = command.decide(&seen, &mut Env { now, caller: &caller, cause: &cause, ancestor_read: None, ids: &mut ids }).unwrap();
         self.state.apply(&decision.plan).unwrap();
         decision.output
     }
