@@ -33,7 +33,9 @@ pub(super) fn member<'s>(seen: &'s Snapshot, env: &Env<'_>, kind: IdType) -> Res
     let Some(acting) = guard::member(seen, env, kind)? else { return Ok(None) };
     let standing = seen.standing.as_ref().and_then(|standing| standing.membership.as_ref());
     let (Some(facts), Some(mem)) = (seen.facts.as_deref(), standing) else { return Err(DomainError::Forbidden) };
-    Ok(Some(Judge { acting, facts, org: mem.org_id, now: env.now }))
+    let judge = Judge { acting, facts, org: mem.org_id, now: env.now };
+    // What is weighed may have been read a little later; whoever has lost their place meanwhile is answered as from then on.
+    if judge.is_live_in(mem.org_id) { Ok(Some(judge)) } else { Err(DomainError::NotFound(kind)) }
 }
 
 /// The same, and the caller must manage members there.
@@ -72,10 +74,18 @@ impl Judge<'_> {
         self.manages_in(self.org)
     }
 
-    /// The caller has a live membership of that very organization, and manages members there.
+    /// The caller has a live membership of that very organization.
+    fn is_live_in(&self, org: OrgId) -> bool {
+        // One permission is enough to find the membership.
+        let only = PermissionSlug::parse(MEMBERS_MANAGE);
+        let found = permissions::resolve(&self.eyes(), Ask { only: only.as_ref(), ..self.ask(org, self.now) });
+        found.is_ok_and(|found| found.membership_id.is_some() && found.inherited_from_org_id.is_none())
+    }
+
+    /// The same, and the caller manages members there.
     fn manages_in(&self, org: OrgId) -> Result<(), DomainError> {
         let found = permissions::resolve(&self.eyes(), self.ask(org, self.now))?;
-        allow(found.membership_id.is_some() && found.inherited_from_org_id.is_none() && found.allows(MEMBERS_MANAGE))
+        allow(self.is_live_in(org) && found.allows(MEMBERS_MANAGE))
     }
 
     /// What the caller holds here, now and for as long as something given lasts. That the caller's own membership may end before does not
@@ -274,8 +284,7 @@ impl Judge<'_> {
     pub(super) fn may_move(&self, from: Option<OrgId>, to: Option<OrgId>) -> Result<(), DomainError> {
         if let Some(to) = to {
             // Where the caller is no live member there, it is as unknown as one that does not exist.
-            let found = permissions::resolve(&self.eyes(), self.ask(to, self.now))?;
-            if found.membership_id.is_none() || found.inherited_from_org_id.is_some() {
+            if !self.is_live_in(to) {
                 return Err(DomainError::NotFound(IdType::Organization));
             }
             self.manages_in(to)?;
