@@ -29,7 +29,7 @@ const BENEATH: [(&str, &str); 5] = [
 fn domain_errors() -> Vec<DomainError> {
     let id = |error| DomainError::InvalidId { field: "org_id", error };
     let org = "org_01960000000070008000000000000001".parse().expect("an id");
-    let conflict = |kind| DomainError::ImportConflict { kind, why: "stands in the rows twice" };
+    let conflict = |row| DomainError::ImportConflict { row, why: "stands in the rows twice" };
     let kinds = IdError::Kind { expected: IdType::Organization, found: IdType::User };
     let ids = [IdError::Separator, IdError::UnknownType, IdError::Payload, IdError::Version, kinds, IdError::NotAUuid];
     let mut errors = vec![
@@ -60,11 +60,11 @@ fn domain_errors() -> Vec<DomainError> {
             one: "Read".to_owned(),
             other: "Look at".to_owned(),
         },
-        DomainError::Import { line: 7, error: Box::new(conflict(IdType::Membership)) },
+        DomainError::Import { line: 7, error: Box::new(conflict("membership")) },
     ];
     errors.extend(ids.map(id));
     errors.extend(IdType::ALL.map(DomainError::NotFound));
-    errors.extend(IdType::ALL.map(conflict));
+    errors.extend(["permission", "member of the group"].map(conflict));
     errors.extend(Precondition::ALL.map(DomainError::Precondition));
     let limits = [EvaluationLimit::Depth, EvaluationLimit::FanOut, EvaluationLimit::Frames];
     errors.extend(limits.map(DomainError::EvaluationLimit));

@@ -156,7 +156,7 @@ impl Story {
         let tuples = rows.tuples.iter().map(|row| (row.id.any(), wire(row)));
         let roles = rows.roles.iter().map(|row| (row.id.any(), wire(row)));
         let groups = rows.groups.iter().map(|row| (row.id.any(), wire(row)));
-        lines.extend(self.access.compare(rows));
+        lines.extend(self.access.compare(rows, self.imported, now));
         for (id, row) in users.chain(orgs).chain(roles).chain(groups).chain(mems).chain(invs).chain(tuples) {
             let Some(told) = self.rows.remove(&id) else {
                 if !self.imported {

@@ -254,6 +254,7 @@ fn import_invitation(inv: &Invitation) -> ImportInvitation {
         org_id: inv.org_id,
         identifier: inv.identifier.to_string(),
         role: inv.role.to_string(),
+        role_id: None,
         status: inv.status,
         pre_tuples: Vec::new(),
         invited_by: inv.invited_by,

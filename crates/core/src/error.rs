@@ -158,10 +158,10 @@ pub enum DomainError {
         error: Box<DomainError>,
     },
     /// A row of an import that does not go together with what is there, or with another row.
-    #[error("the {} {why}", noun(*.kind))]
+    #[error("the {row} {why}")]
     ImportConflict {
-        /// What kind of row.
-        kind: IdType,
+        /// What kind of row, as people call it.
+        row: &'static str,
         /// In what way.
         why: &'static str,
     },
@@ -430,7 +430,7 @@ impl DomainError {
     }
 }
 
-const fn noun(kind: IdType) -> &'static str {
+pub(crate) const fn noun(kind: IdType) -> &'static str {
     match kind {
         IdType::User => "user",
         IdType::Organization => "organization",

@@ -42,12 +42,13 @@ pub use decide::{
     AcceptInvitation, AcceptedInvitation, AddGroupMember, AddGroupRole, AddMember, AdminRemove, Caller, ChangeRole, ChangedPermissions,
     Command, CreateGroup, CreateInvitation, CreateInvitations, CreateOrg, CreateRole, CreateTuple, CreateUser, CreatedOrg, CreatedUser,
     Decision, DeclineInvitation, DefinePermission, DeleteGroup, DeleteRole, DeleteTuple, DeletedRole, Env, Exposure, ExtendInvitation,
-    GrantRolePermissions, Guarded, IdTape, Import, ImportCounts, ImportInvitation, ImportMember, ImportOrg, ImportRow, ImportTuple,
-    ImportUser, InvitationInput, InvitedRow, MEMBERS_MANAGE, ManifestResource, MoveOrg, Patch, PermissionDefinition, PreTuple,
-    ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation, RevokeOrg,
-    RevokeRolePermissions, RevokeUser, SeedSystemRoles, SeededRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, Stakes,
-    SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TenantScope, TransferOwnership,
-    TransferredOwnership, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole,
+    GrantRolePermissions, Guarded, IdTape, Import, ImportCounts, ImportGroup, ImportGroupMember, ImportGroupRole, ImportInvitation,
+    ImportMember, ImportOrg, ImportOverride, ImportPermission, ImportRole, ImportRolePermission, ImportRow, ImportTuple, ImportUser,
+    InvitationInput, InvitedRow, MEMBERS_MANAGE, ManifestResource, MoveOrg, Patch, PermissionDefinition, PreTuple, ReinstateMembership,
+    ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser,
+    SeedSystemRoles, SeededRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, Stakes, SuspendMembership, SuspendOrg, SuspendUser,
+    SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TenantScope, TransferOwnership, TransferredOwnership, UpdateGroup,
+    UpdateMembership, UpdateOrg, UpdateRole,
 };
 pub use engine::Engine;
 pub use entity::{

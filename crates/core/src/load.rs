@@ -1,6 +1,6 @@
 //! What a command needs to see, and what a store shows it.
 
-use crate::access::{Group, GroupMember, GroupRole, Permission, PermissionGrant};
+use crate::access::{Group, GroupMember, GroupRole, Holder, Permission, PermissionGrant};
 use crate::change::RoleUsage;
 use crate::entity::{Invitation, Membership, Organization, User};
 use crate::id::{GroupId, InvitationId, MembershipId, OrgId, RoleId, TupleId, UserId};
@@ -142,7 +142,7 @@ pub enum LoadSpec {
         /// How many rows at most, together.
         limit: u32,
     },
-    /// Rows by id: fills [`Snapshot::found`].
+    /// Rows by id: fills [`Snapshot::found`] and [`Snapshot::system_revision`].
     Ids(Box<ImportIds>),
     /// Entries of the catalog: fills [`Snapshot::permissions`] and [`Snapshot::system_revision`].
     Catalog {
@@ -286,7 +286,7 @@ impl LoadSpec {
     }
 }
 
-/// The keys of an import's rows.
+/// The keys of an import's rows, and of what they lean on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportIds {
     /// Users by id.
@@ -303,6 +303,20 @@ pub struct ImportIds {
     pub keys: Vec<(TupleKey, Option<OrgId>)>,
     /// Holders of slugs.
     pub slugs: Vec<Slug>,
+    /// Entries of the catalog.
+    pub permissions: Vec<PermissionSlug>,
+    /// Roles by id.
+    pub roles: Vec<RoleId>,
+    /// Roles by slug: those of the system, of the organizations asked for and of those above them.
+    pub role_slugs: Vec<RoleSlug>,
+    /// Slugs that are about to become those of roles of the system.
+    pub system_slugs: Vec<RoleSlug>,
+    /// What hangs on holders.
+    pub grants: Vec<(Holder, PermissionSlug)>,
+    /// Groups by id, with all their roles.
+    pub groups: Vec<GroupId>,
+    /// Users in groups.
+    pub group_members: Vec<(GroupId, UserId)>,
 }
 
 /// What a store found, as of one moment.
@@ -472,7 +486,7 @@ pub struct Owned {
 pub struct Found {
     /// Users.
     pub users: Vec<User>,
-    /// Organizations.
+    /// Organizations; for an import, with all that are above those asked for.
     pub orgs: Vec<Organization>,
     /// Memberships.
     pub memberships: Vec<Membership>,
@@ -480,13 +494,28 @@ pub struct Found {
     pub invitations: Vec<Invitation>,
     /// Tuples, by id or by what they say, expired ones included.
     pub tuples: Vec<Tuple>,
-    /// The organizations asked for that are the object of a stored tuple whose relation is a role's slug, and that has not expired
-    /// at the moment of the attempt.
-    pub role_bound: Vec<OrgId>,
+    /// Of the organizations asked for that are not there, those that are the object of a stored tuple that has not expired at the moment
+    /// of the attempt, each with its relations that have the form of a role's slug.
+    pub relations: Vec<(OrgId, RoleSlug)>,
+    /// Which of the slugs that are about to become those of roles of the system are the relation of a stored tuple on an organization,
+    /// that has not expired at the moment of the attempt.
+    pub stored_relations: Vec<RoleSlug>,
     /// Slugs that are taken, with their holders.
     pub slugs: Vec<(Slug, OrgId)>,
     /// The users asked for that hold a membership, with or without a row.
     pub members: Vec<UserId>,
+    /// Entries of the catalog.
+    pub permissions: Vec<Permission>,
+    /// Roles, by id or by slug, those with a slug out of [`relations`](Self::relations) included; without what they grant.
+    pub roles: Vec<RoleDefinition>,
+    /// What hangs on holders, expired ones included.
+    pub grants: Vec<PermissionGrant>,
+    /// Groups.
+    pub groups: Vec<Group>,
+    /// Users in groups, expired rows included.
+    pub group_members: Vec<GroupMember>,
+    /// The roles of the groups, expired rows included.
+    pub group_roles: Vec<GroupRole>,
 }
 
 impl Found {
@@ -502,11 +531,25 @@ impl Found {
         self.invitations.dedup_by_key(|inv| inv.id);
         self.tuples.sort_by_key(|tuple| tuple.id);
         self.tuples.dedup_by_key(|tuple| tuple.id);
-        self.role_bound.sort();
-        self.role_bound.dedup();
+        self.relations.sort();
+        self.relations.dedup();
+        self.stored_relations.sort();
+        self.stored_relations.dedup();
         self.slugs.sort();
         self.slugs.dedup();
         self.members.sort();
         self.members.dedup();
+        self.permissions.sort_by(|one, other| one.slug.cmp(&other.slug));
+        self.permissions.dedup_by(|one, other| one.slug == other.slug);
+        self.roles.sort_by_key(|role| role.id);
+        self.roles.dedup_by_key(|role| role.id);
+        self.grants.sort_by(|one, other| (one.holder, &one.permission).cmp(&(other.holder, &other.permission)));
+        self.grants.dedup_by(|one, other| (one.holder, &one.permission) == (other.holder, &other.permission));
+        self.groups.sort_by_key(|group| group.id);
+        self.groups.dedup_by_key(|group| group.id);
+        self.group_members.sort_by_key(|row| (row.group_id, row.usr_id));
+        self.group_members.dedup_by_key(|row| (row.group_id, row.usr_id));
+        self.group_roles.sort_by_key(|row| (row.group_id, row.role.id()));
+        self.group_roles.dedup_by_key(|row| (row.group_id, row.role.id()));
     }
 }

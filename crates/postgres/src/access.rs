@@ -3,8 +3,8 @@
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use tenantry_core::{
-    Access, AccessFound, AccessQuery, Facts, FactsQuery, Id, Line, OrgId, PermissionSlug, RoleDefinition, RoleSlug, RoleUsage, Snapshot,
-    Timestamp, UserId, Window,
+    Access, AccessFound, AccessQuery, Facts, FactsQuery, Found, Holder, Id, ImportIds, Line, OrgId, PermissionSlug, RoleDefinition,
+    RoleSlug, RoleUsage, Snapshot, Timestamp, UserId, Window,
 };
 use uuid::Uuid;
 
@@ -47,6 +47,56 @@ pub(crate) fn line_of(rows: &[PgRow]) -> Result<Line, Failure> {
     line.roles.sort_by_key(|role| role.id);
     line.roles.dedup_by_key(|role| role.id);
     Ok(line)
+}
+
+/// What concerns access of the rows of an import, behind the organizations and the relations that were found. One statement for each
+/// kind of row that is asked for.
+pub(crate) async fn found(
+    sql: &Statements,
+    conn: &mut PgConnection,
+    ids: &ImportIds,
+    at: PgMoment,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let texts = |slugs: &[RoleSlug]| slugs.iter().map(ToString::to_string).collect::<Vec<String>>();
+    if !ids.permissions.is_empty() {
+        let slugs: Vec<&str> = ids.permissions.iter().map(PermissionSlug::as_str).collect();
+        let rows = sql.permissions_by_slug.query().bind(slugs).fetch_all(&mut *conn).await?;
+        found.permissions = rows.iter().map(|row| codec::permission(&mut Columns::from(row, 0))).collect::<Result<_, _>>()?;
+    }
+    let slugs: Vec<RoleSlug> = ids.role_slugs.iter().copied().chain(found.relations.iter().map(|(_, slug)| *slug)).collect();
+    if !(ids.roles.is_empty() && slugs.is_empty()) {
+        let orgs: Vec<Uuid> = found.orgs.iter().map(|org| org.id.as_uuid()).collect();
+        let asked = sql.roles_by_key.query().bind(list::uuids(&ids.roles)).bind(texts(&slugs)).bind(orgs);
+        let rows = asked.fetch_all(&mut *conn).await?;
+        found.roles = rows.iter().map(|row| codec::role(&mut Columns::from(row, 0))).collect::<Result<_, _>>()?;
+    }
+    if !ids.system_slugs.is_empty() {
+        let rows = sql.stored_relations.query().bind(texts(&ids.system_slugs)).bind(at).fetch_all(&mut *conn).await?;
+        for row in &rows {
+            found.stored_relations.extend(RoleSlug::parse(row.try_get(0)?));
+        }
+    }
+    if !ids.grants.is_empty() {
+        let holders = |value: fn(Holder) -> Uuid| ids.grants.iter().map(|(holder, _)| value(*holder)).collect::<Vec<Uuid>>();
+        let types: Vec<&str> = ids.grants.iter().map(|(holder, _)| holder.kind()).collect();
+        let slugs: Vec<&str> = ids.grants.iter().map(|(_, slug)| slug.as_str()).collect();
+        let asked = sql.grants_by_key.query().bind(types).bind(holders(Holder::uuid)).bind(slugs);
+        let rows = asked.fetch_all(&mut *conn).await?;
+        found.grants = rows.iter().map(|row| codec::grant(&mut Columns::from(row, 0))).collect::<Result<_, _>>()?;
+    }
+    if !ids.groups.is_empty() {
+        let rows = sql.groups_by_id.query().bind(list::uuids(&ids.groups)).fetch_all(&mut *conn).await?;
+        found.groups = rows.iter().map(|row| codec::group(&mut Columns::from(row, 0))).collect::<Result<_, _>>()?;
+        let rows = sql.group_roles_of.query().bind(list::uuids(&ids.groups)).fetch_all(&mut *conn).await?;
+        found.group_roles = rows.iter().map(|row| codec::group_role(&mut Columns::from(row, 0))).collect::<Result<_, _>>()?;
+    }
+    if !ids.group_members.is_empty() {
+        let (groups, users): (Vec<Uuid>, Vec<Uuid>) = ids.group_members.iter().map(|(group, usr)| (group.as_uuid(), usr.as_uuid())).unzip();
+        let rows = sql.group_members_by_key.query().bind(groups).bind(users).fetch_all(&mut *conn).await?;
+        found.group_members = rows.iter().map(|row| codec::group_member(&mut Columns::from(row, 0))).collect::<Result<_, _>>()?;
+    }
+    Ok(())
 }
 
 /// What stands behind the standing in the rows of `load_access`.

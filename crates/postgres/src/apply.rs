@@ -352,6 +352,13 @@ fn change_rows(changes: &[Change]) -> Result<Vec<ChangeRow<'_>>, Failure> {
             (Some(ChangeRow::InsertMemberships { rows }), ChangeRow::InsertMemberships { rows: more }) => rows.extend(more),
             (Some(ChangeRow::InsertInvitations { rows }), ChangeRow::InsertInvitations { rows: more }) => rows.extend(more),
             (Some(ChangeRow::InsertTuples { rows }), ChangeRow::InsertTuples { rows: more }) => rows.extend(more),
+            (Some(ChangeRow::InsertRoles { rows }), ChangeRow::InsertRoles { rows: more }) => rows.extend(more),
+            (Some(ChangeRow::InsertGroups { rows }), ChangeRow::InsertGroups { rows: more }) => rows.extend(more),
+            // No plan puts a row twice, which one statement could not.
+            (Some(ChangeRow::PutPermissions { rows }), ChangeRow::PutPermissions { rows: more }) => rows.extend(more),
+            (Some(ChangeRow::PutGrants { rows }), ChangeRow::PutGrants { rows: more }) => rows.extend(more),
+            (Some(ChangeRow::PutGroupMembers { rows }), ChangeRow::PutGroupMembers { rows: more }) => rows.extend(more),
+            (Some(ChangeRow::PutGroupRoles { rows }), ChangeRow::PutGroupRoles { rows: more }) => rows.extend(more),
             (_, row) => all.push(row),
         }
     }

@@ -3,8 +3,8 @@
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use tenantry_core::{
-    EntityRef, Found, Grant, Hold, Id, Identifier, ImportIds, Job, Load, LoadSpec, Moving, OrgId, Owned, PermissionSlug, Role, RoleSlug,
-    Slug, Snapshot, Standpoint, Timestamp, Tuple, Wants,
+    EntityRef, Found, Grant, Hold, Id, Identifier, ImportIds, Job, Load, LoadSpec, Moving, OrgId, Owned, PermissionSlug, RoleSlug, Slug,
+    Snapshot, Standpoint, Timestamp, Tuple, Wants,
 };
 use uuid::Uuid;
 
@@ -119,8 +119,10 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
             )
         }
         LoadSpec::Ids(ids) => {
+            // Revisions come before what hangs on them: where that changes in between, the guard of an older revision fails.
+            let rows = sql.load_system.query().fetch_all(&mut *conn).await?;
             *seen.found = found(sql, conn, ids, at).await?;
-            sql.load_nothing.query().fetch_all(&mut *conn).await?
+            rows
         }
     };
     // Only a load that starts from a membership or an invitation can find no row at all.
@@ -141,7 +143,8 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
         from += 1;
     }
     match load.spec {
-        LoadSpec::Nothing | LoadSpec::Ids(_) | LoadSpec::Expired { .. } => {}
+        LoadSpec::Nothing | LoadSpec::Expired { .. } => {}
+        LoadSpec::Ids(_) => seen.system_revision = list::count(first, from)?,
         LoadSpec::Move { .. } => {
             seen.org = record(first, from, codec::org)?;
             if seen.org.is_some() {
@@ -380,10 +383,11 @@ async fn expired(sql: &Statements, conn: &mut PgConnection, limit: u32, at: Time
     Ok(Loaded { seen, backend_pid })
 }
 
-/// Rows by id. Several statements: an import relies on unique constraints, not on one moment.
+/// Rows by id. Several statements, whatever the number of rows: an import relies on unique constraints and on revisions, which are read
+/// first, not on one moment.
 async fn found(sql: &Statements, conn: &mut PgConnection, ids: &ImportIds, at: PgMoment) -> Result<Found, Failure> {
     let slugs: Vec<&str> = ids.slugs.iter().map(Slug::as_str).collect();
-    let rows = sql.orgs_by_id.query().bind(uuids(&ids.orgs)).fetch_all(&mut *conn).await?;
+    let rows = sql.lines_by_id.query().bind(uuids(&ids.orgs)).fetch_all(&mut *conn).await?;
     let orgs = rows.iter().map(|row| codec::org(&mut Columns::from(row, 0))).collect::<Result<_, _>>()?;
     let rows = sql.memberships_by_id.query().bind(uuids(&ids.memberships)).fetch_all(&mut *conn).await?;
     let memberships = rows.iter().map(|row| codec::membership(&mut Columns::from(row, 0))).collect::<Result<_, _>>()?;
@@ -393,14 +397,21 @@ async fn found(sql: &Statements, conn: &mut PgConnection, ids: &ImportIds, at: P
     let slugs = rows.iter().map(list::slug).collect::<Result<_, _>>()?;
     let rows = sql.members_among.query().bind(uuids(&ids.users)).fetch_all(&mut *conn).await?;
     let members = rows.iter().map(|row| codec::id("membership", row.try_get(0)?)).collect::<Result<_, _>>()?;
-    let roles: Vec<&str> = Role::ALL.iter().map(Role::slug).collect();
-    let rows = sql.role_bound.query().bind(uuids(&ids.orgs)).bind(roles).bind(at).fetch_all(&mut *conn).await?;
-    let role_bound = rows.iter().map(|row| codec::id("organization", row.try_get(0)?)).collect::<Result<_, _>>()?;
+    let rows = sql.relations_to.query().bind(uuids(&ids.orgs)).bind(at).fetch_all(&mut *conn).await?;
+    let relations = rows.iter().filter_map(|row| relation_to(row).transpose()).collect::<Result<_, _>>()?;
     let tuples = found_tuples(sql, conn, ids).await?;
     let users = list::users(sql, conn, &ids.users).await?;
-    let mut found = Found { users, orgs, memberships, invitations, tuples, role_bound, slugs, members };
+    let mut found = Found { users, orgs, memberships, invitations, tuples, relations, slugs, members, ..Found::default() };
+    found.normalize();
+    access::found(sql, conn, ids, at, &mut found).await?;
     found.normalize();
     Ok(found)
+}
+
+/// A relation to what is no organization yet, where it could be a role's.
+fn relation_to(row: &PgRow) -> Result<Option<(OrgId, RoleSlug)>, Failure> {
+    let (org, relation): (Uuid, &str) = (row.try_get(0)?, row.try_get(1)?);
+    RoleSlug::parse(relation).map(|slug| Ok((codec::id("organization", org)?, slug))).transpose()
 }
 
 async fn found_tuples(sql: &Statements, conn: &mut PgConnection, ids: &ImportIds) -> Result<Vec<Tuple>, Failure> {

@@ -655,6 +655,7 @@ statements! {
     backend_lives = "SELECT NOT pg_is_in_recovery(), EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)";
 
     load_nothing = "SELECT pg_backend_pid()";
+    load_system = "SELECT pg_backend_pid(), s.revision FROM {s}system s WHERE s.one = 1";
     load_user = format!("SELECT pg_backend_pid(), {}", one("user_account", "u", USER, "u.id = $1"));
     load_owner = format!(
         "SELECT pg_backend_pid(), {}, o.id, o.revision, {} FROM (SELECT) one LEFT JOIN {{s}}membership m ON m.usr_id = $1 \
@@ -824,9 +825,44 @@ statements! {
          AND t.subject_id = k.sid AND t.org_id IS NOT DISTINCT FROM k.org ORDER BY t.id",
         columns(TUP, "t"),
     );
-    /// `$1` organizations, `$2` the slugs of roles, `$3` moment.
-    role_bound = "SELECT x.id FROM unnest((SELECT $1::uuid[])) x (id) WHERE EXISTS (SELECT FROM {s}tuple t WHERE t.object_type = 'org' \
-        AND t.object_id = x.id AND t.relation = ANY ($2) AND (t.expires_at IS NULL OR t.expires_at > $3)) ORDER BY x.id";
+    /// Organizations with all above them.
+    lines_by_id = format!(
+        "SELECT {} FROM {{s}}organization o WHERE o.id = ANY ((SELECT $1::uuid[])::uuid[]) OR o.id IN (SELECT a.id FROM {{s}}organization x \
+         CROSS JOIN LATERAL unnest(x.ancestors) a (id) WHERE x.id = ANY ((SELECT $1::uuid[])::uuid[])) ORDER BY o.id",
+        columns(ORG, "o"),
+    );
+    /// `$1` organizations, `$2` moment: the relations to those that are not there.
+    relations_to = "SELECT DISTINCT t.object_id, t.relation FROM unnest((SELECT $1::uuid[])) x (id) JOIN {s}tuple t ON t.object_type = 'org' \
+        AND t.object_id = x.id AND (t.expires_at IS NULL OR t.expires_at > $2) \
+        WHERE NOT EXISTS (SELECT FROM {s}organization o WHERE o.id = x.id) ORDER BY t.object_id, t.relation";
+    permissions_by_slug = format!("SELECT {} FROM {{s}}permission p WHERE p.slug = ANY ((SELECT $1::text[])::text[] COLLATE \"C\") ORDER BY p.slug", columns(PERMISSION, "p"));
+    /// `$1` roles by id, `$2` slugs, `$3` the organizations whose roles are meant by these, beside the system.
+    roles_by_key = format!(
+        "SELECT {} FROM {{s}}role r WHERE r.id = ANY ((SELECT $1::uuid[])::uuid[]) UNION SELECT {} FROM {{s}}role r \
+         WHERE r.slug = ANY ((SELECT $2::text[])::text[] COLLATE \"C\") AND (r.org_id IS NULL OR r.org_id = ANY ((SELECT $3::uuid[])::uuid[]))",
+        columns(ROLE, "r"),
+        columns(ROLE, "r"),
+    );
+    /// `$1` slugs, `$2` moment: which of them are relations to organizations.
+    stored_relations = "SELECT x.slug FROM unnest((SELECT $1::text[])) x (slug) WHERE EXISTS (SELECT FROM {s}tuple t \
+        JOIN {s}organization o ON o.id = t.object_id WHERE t.object_type = 'org' AND t.relation = x.slug COLLATE \"C\" \
+        AND (t.expires_at IS NULL OR t.expires_at > $2)) ORDER BY x.slug";
+    /// `$1` to `$3` holders' types and ids, permissions.
+    grants_by_key = format!(
+        "SELECT {} FROM unnest((SELECT $1::text[]), (SELECT $2::uuid[]), (SELECT $3::text[])) k (ht, hid, slug) \
+         JOIN {{s}}permission_grant p ON p.holder_type = k.ht AND p.holder_id = k.hid AND p.permission = k.slug",
+        columns(GRANT, "p"),
+    );
+    groups_by_id = format!("SELECT {} FROM {{s}}user_group g WHERE g.id = ANY ((SELECT $1::uuid[])::uuid[]) ORDER BY g.id", columns(GROUP, "g"));
+    /// `$1` groups, `$2` users.
+    group_members_by_key = format!(
+        "SELECT {} FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[])) k (gid, usr) JOIN {{s}}group_member r ON r.group_id = k.gid AND r.usr_id = k.usr",
+        columns(GROUP_MEMBER, "r"),
+    );
+    group_roles_of = format!(
+        "SELECT {GROUP_ROLE} FROM {{s}}user_group gg JOIN {{s}}group_role gr ON gr.group_id = gg.id \
+         WHERE gg.id = ANY ((SELECT $1::uuid[])::uuid[]) ORDER BY gr.group_id, gr.role_id"
+    );
     members_among = "SELECT x.id FROM unnest((SELECT $1::uuid[])) x (id) WHERE EXISTS (SELECT FROM {s}membership m WHERE m.usr_id = x.id) ORDER BY x.id";
 
     org_by_slug = format!(

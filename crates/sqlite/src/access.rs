@@ -1,9 +1,11 @@
 //! Roles, what they grant, overrides, groups and the catalog: what commands load and reads answer, defined by `tenantry_core::State`.
 
+use std::collections::BTreeSet;
+
 use rusqlite::params;
 use tenantry_core::{
-    Access, AccessFound, AccessQuery, Facts, FactsQuery, GroupId, Holder, Id, Line, MembershipId, Moving, OrgId, Organization,
-    PermissionSlug, Role, RoleDefinition, RoleFacts, RoleId, RoleSlug, RoleUsage, Snapshot, Timestamp, UserId, Wants,
+    Access, AccessFound, AccessQuery, Facts, FactsQuery, Found, GroupId, Holder, Id, ImportIds, Line, MembershipId, Moving, OrgId,
+    Organization, PermissionSlug, Role, RoleDefinition, RoleFacts, RoleId, RoleSlug, RoleUsage, Snapshot, Timestamp, UserId, Wants,
 };
 
 use crate::codec::{self, bytes, scope};
@@ -177,6 +179,43 @@ pub(crate) fn catalog(db: &Session, slugs: &[PermissionSlug], seen: &mut Snapsho
     seen.permissions.sort_by(|one, other| one.slug.cmp(&other.slug));
     seen.permissions.dedup_by(|one, other| one.slug == other.slug);
     seen.system_revision = system_revision(db)?;
+    Ok(())
+}
+
+/// What concerns access of the rows of an import, behind the organizations and the relations that were found.
+pub(crate) fn found(db: &Session, ids: &ImportIds, at: Timestamp, found: &mut Found) -> Result<(), Failure> {
+    for slug in &ids.permissions {
+        found.permissions.extend(db.first(&db.sql.permission_by_slug, [slug.as_str()], codec::permission)?);
+    }
+    for id in &ids.roles {
+        found.roles.extend(role(db, *id)?);
+    }
+    let slugs: BTreeSet<RoleSlug> = ids.role_slugs.iter().copied().chain(found.relations.iter().map(|(_, slug)| *slug)).collect();
+    for slug in &slugs {
+        found.roles.extend(db.first(&db.sql.role_by_slug, params![scope(None), slug.as_str()], codec::role)?);
+    }
+    if !slugs.is_empty() {
+        for org in &found.orgs {
+            let roles = db.rows(&db.sql.slugs_of_roles, [bytes(&org.id)], codec::role)?;
+            found.roles.extend(roles.into_iter().filter(|role| slugs.contains(&role.slug)));
+        }
+    }
+    for slug in &ids.system_slugs {
+        if is_stored_relation(db, None, *slug, at)? {
+            found.stored_relations.push(*slug);
+        }
+    }
+    for (holder, slug) in &ids.grants {
+        let (kind, id) = held_by(*holder);
+        found.grants.extend(db.first(&db.sql.grant_in_place, params![kind, id, slug.as_str()], codec::grant)?);
+    }
+    for id in &ids.groups {
+        found.groups.extend(db.first(&db.sql.group_by_id, [bytes(id)], codec::group)?);
+        found.group_roles.extend(db.rows(&db.sql.group_roles, params![bytes(id), behind(None::<&RoleId>), u32::MAX], codec::group_role)?);
+    }
+    for (group, usr) in &ids.group_members {
+        found.group_members.extend(db.first(&db.sql.member_of_group, [bytes(group), bytes(usr)], codec::group_member)?);
+    }
     Ok(())
 }
 

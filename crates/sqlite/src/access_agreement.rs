@@ -1,8 +1,8 @@
 //! Roles, grants and groups at random: what is written, loaded and resolved over them is what core's state says.
 
 use tenantry_core::{
-    AccessQuery, Change, Effect, FactsQuery, Group, GroupMember, GroupRole, Guard, Holder, Load, LoadSpec, Name, OrgId, Permission,
-    PermissionGrant, PermissionSlug, Plan, RoleDefinition, RoleSlug, Slug, State, Timestamp, UserId, Wants, Window,
+    AccessQuery, Change, Effect, FactsQuery, Group, GroupMember, GroupRole, Guard, Holder, ImportIds, Load, LoadSpec, Name, OrgId,
+    Permission, PermissionGrant, PermissionSlug, Plan, RoleDefinition, RoleSlug, Slug, State, Timestamp, UserId, Wants, Window,
 };
 
 use crate::access;
@@ -42,6 +42,22 @@ fn wants(dice: &mut Dice) -> Wants {
         membership: dice.some(|dice| id(dice.one(MANY))),
         user: dice.some(|dice| id(dice.one(FEW))),
         permissions: (0..dice.below(3)).map(|_| permission(dice)).collect(),
+    }
+}
+
+fn ids_of_import(dice: &mut Dice) -> ImportIds {
+    let slugs = |dice: &mut Dice| (0..dice.below(3)).map(|_| RoleSlug::parse(dice.slug_of_role()).unwrap()).collect();
+    let group = |dice: &mut Dice| id(dice.one(FEW + 1));
+    ImportIds {
+        orgs: (0..dice.below(4)).map(|_| id(dice.one(FEW + 2))).collect(),
+        permissions: (0..dice.below(3)).map(|_| permission(dice)).collect(),
+        roles: (0..dice.below(3)).map(|_| id(dice.one(FEW + 1))).collect(),
+        role_slugs: slugs(dice),
+        system_slugs: slugs(dice),
+        grants: (0..dice.below(6)).map(|_| (holder(dice), permission(dice))).collect(),
+        groups: (0..dice.below(3)).map(|_| group(dice)).collect(),
+        group_members: (0..dice.below(6)).map(|_| (group(dice), id(dice.one(FEW)))).collect(),
+        ..ImportIds::default()
     }
 }
 
@@ -230,6 +246,7 @@ fn access_over_random_rows_is_as_the_state_says() {
             assert_eq!(found, wanted, "{plan:?}");
             let slugs = SLUGS.map(|slug| PermissionSlug::parse(slug).unwrap()).to_vec();
             let specs = [
+                LoadSpec::Ids(Box::new(ids_of_import(&mut dice))),
                 LoadSpec::Access(Box::new(wants(&mut dice))),
                 LoadSpec::Access(Box::new(wants(&mut dice))),
                 LoadSpec::Catalog { slugs },

@@ -228,6 +228,7 @@ fn ids_of_import(dice: &mut Dice) -> ImportIds {
         tuples: some(dice, MANY).into_iter().map(id).collect(),
         keys: (0..4).map(|_| (dice.key(), dice.scope().map(id))).collect(),
         slugs: vec![dice.slug(), dice.slug()],
+        ..ImportIds::default()
     }
 }
 

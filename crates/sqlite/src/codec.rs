@@ -441,6 +441,11 @@ pub(crate) fn only_id<I: Id>(table: &str, row: &Row<'_>) -> Result<I, Failure> {
     reading::<I, _>(table, row, |cells| cells.take(id))
 }
 
+/// A relation that stands alone.
+pub(crate) fn relation(row: &Row<'_>) -> Result<Relation, Failure> {
+    reading::<OrgId, _>("tuple", row, |cells| cells.take(|value| Relation::parse(text(value)?)))
+}
+
 /// A number that stands alone.
 pub(crate) fn only_count(table: &str, row: &Row<'_>) -> Result<u64, Failure> {
     reading::<OrgId, _>(table, row, |cells| cells.take(count))

@@ -1,10 +1,12 @@
 //! What a command needs to see, defined by `tenantry_core::State::load`. Runs inside the transaction that writes the plan, so its
 //! look-ups need not be one statement.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Params, params};
 use tenantry_core::{
     EntityRef, Found, Grant, Hold, ImportIds, Invitation, InvitationId, Load, LoadSpec, MembershipId, OrgId, Organization, OtherOwner,
-    Owned, Slug, Snapshot, Standing, Standpoint, Timestamp, Tuple, TupleId, TupleKey, UserId,
+    Owned, RoleSlug, Slug, Snapshot, Standing, Standpoint, Timestamp, Tuple, TupleId, TupleKey, UserId,
 };
 
 use crate::access;
@@ -126,7 +128,10 @@ pub(crate) fn load(db: &Session, load: Load<'_>) -> Result<Snapshot, Failure> {
         }
         LoadSpec::Tuple { id } => place = tuple(db, *id, actor, at, &mut seen)?,
         LoadSpec::Expired { limit } => expired(db, *limit, at, &mut seen)?,
-        LoadSpec::Ids(ids) => *seen.found = found(db, ids, at)?,
+        LoadSpec::Ids(ids) => {
+            seen.system_revision = access::system_revision(db)?;
+            *seen.found = found(db, ids, at)?;
+        }
         LoadSpec::Catalog { slugs } => access::catalog(db, slugs, &mut seen)?,
         LoadSpec::Move { org, parent } => {
             place = Some(*org);
@@ -281,13 +286,20 @@ fn found(db: &Session, ids: &ImportIds, at: Timestamp) -> Result<Found, Failure>
             found.members.push(*usr);
         }
     }
+    let mut above = BTreeSet::new();
     for id in &ids.orgs {
-        found.orgs.extend(org(db, *id)?);
+        if let Some(asked) = org(db, *id)? {
+            above.extend(asked.ancestors.iter().copied());
+            found.orgs.push(asked);
+            continue;
+        }
         let object = EntityRef::org(*id);
         let (kind, key) = ends(&object);
-        if db.holds(&db.sql.is_role_bound, params![kind, key, at.as_micros()])? {
-            found.role_bound.push(*id);
-        }
+        let relations = db.rows(&db.sql.relations_to, params![kind, key, at.as_micros()], codec::relation)?;
+        found.relations.extend(relations.iter().filter_map(|relation| Some((*id, RoleSlug::parse(relation.as_str())?))));
+    }
+    for id in above {
+        found.orgs.extend(org(db, id)?);
     }
     for id in &ids.memberships {
         found.memberships.extend(list::membership(db, *id)?);
@@ -304,6 +316,8 @@ fn found(db: &Session, ids: &ImportIds, at: Timestamp) -> Result<Found, Failure>
     for slug in &ids.slugs {
         found.slugs.extend(slug_holder(db, Some(slug))?.map(|holder| (slug.clone(), holder)));
     }
+    found.normalize();
+    access::found(db, ids, at, &mut found)?;
     found.normalize();
     Ok(found)
 }

@@ -48,7 +48,7 @@ const FACTS: &str = "WITH {chain}, \
     UNION ALL SELECT 7, g.holder_id, NULL, NULL, g.permission, g.holder_type, g.effect, NULL, NULL, g.expires_at FROM holder h \
         CROSS JOIN {s}permission_grant g ON g.holder_type = h.kind AND g.holder_id = h.id";
 
-/// The text with the prefix, the columns, the owner role's id and the roles' slugs in their places.
+/// The text with the prefix, the columns, and the owner role's id in their places.
 pub(crate) fn render(sql: &str, prefix: &str) -> String {
     let mut owner = String::from("X'");
     for byte in Role::Owner.id().as_uuid().as_bytes() {
@@ -56,11 +56,9 @@ pub(crate) fn render(sql: &str, prefix: &str) -> String {
         write!(owner, "{byte:02x}").unwrap_or_default();
     }
     owner.push('\'');
-    let roles = Role::ALL.map(|role| format!("'{}'", role.slug())).join(", ");
     let sql = sql.replace("{next}", NEXT).replace("{facts}", FACTS).replace("{chain}", CHAIN);
     migration::render(&sql, prefix)
         .replace("{owner}", &owner)
-        .replace("{roles}", &roles)
         .replace("{user}", USER)
         .replace("{org}", ORG)
         .replace("{mem}", MEMBERSHIP)
@@ -180,6 +178,8 @@ statements! {
     /// `?1` group, `?2` behind, `?3` limit.
     group_members = "SELECT {gmem} FROM {s}group_member INDEXED BY {s}group_member_group WHERE group_id = ?1 AND usr_id > ?2 \
         ORDER BY usr_id LIMIT ?3";
+    /// `?1` group, `?2` user.
+    member_of_group = "SELECT {gmem} FROM {s}group_member INDEXED BY {s}group_member_group WHERE group_id = ?1 AND usr_id = ?2";
     group_member_count = "SELECT count(*) FROM {s}group_member WHERE group_id = ?1";
     /// `?1` organization, `?2` user.
     member_group_count = "SELECT count(*) FROM {s}group_member WHERE org_id = ?1 AND usr_id = ?2";
@@ -256,8 +256,7 @@ statements! {
     is_elsewhere = "SELECT EXISTS (SELECT 1 FROM {s}tuple WHERE object_type = ?1 AND object_id = ?2 AND org_id IS NOT ?3 \
         AND (expires_at IS NULL OR expires_at > ?4))";
     /// `?1` and `?2` object, `?3` moment.
-    is_role_bound = "SELECT EXISTS (SELECT 1 FROM {s}tuple WHERE object_type = ?1 AND object_id = ?2 AND relation IN ({roles}) \
-        AND (expires_at IS NULL OR expires_at > ?3))";
+    relations_to = "SELECT DISTINCT relation FROM {s}tuple WHERE object_type = ?1 AND object_id = ?2 AND (expires_at IS NULL OR expires_at > ?3)";
     /// `?1` scope, `?2` and `?3` subject.
     member_tuple_count = "SELECT count(*) FROM {s}tuple WHERE org_id = ?1 AND subject_type = ?2 AND subject_id = ?3";
     /// `?1` the type of organizations, `?2` organization.

@@ -97,6 +97,7 @@ fn import() -> Import {
         org_id: one,
         identifier: "ann@example.org".to_owned(),
         role: "member".to_owned(),
+        role_id: None,
         status,
         pre_tuples: vec![PreTuple::new("reader", "doc", DOCS[0]), PreTuple::new("reader", "doc", DOCS[0])],
         invited_by: usr,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tenantry_core::{AnyId, Dump, Event, GroupMember, GroupRole, Holder, Id, IdType, PermissionGrant};
+use tenantry_core::{AnyId, Dump, Event, GroupMember, GroupRole, Holder, Id, IdType, PermissionGrant, Timestamp};
 
 use super::{Told, fields, wire};
 
@@ -35,7 +35,7 @@ impl Access {
             ("role.permissions_revoked", Some(role), _) => self.take(role, slugs(before.get("permissions"))),
             ("role.deleted", Some(role), _) => {
                 self.grants.retain(|(holder, _), _| *holder != role);
-                self.replace(role, before.get("slug"), after.get("replacement_role_id"), rows, told);
+                self.replace(role, (before.get("slug"), after.get("replacement_role_id")), event.at, rows, told);
                 return false;
             }
             ("override.org_changed" | "override.membership_changed", Some(holder), _) => {
@@ -49,7 +49,11 @@ impl Access {
                 self.group_roles.retain(|(of, _), _| *of != group);
                 return false;
             }
-            ("group.member_added", Some(group), Some(usr)) => drop(self.members.insert((group, usr), end)),
+            ("group.member_added", Some(group), Some(usr)) => {
+                // Also of a group that an import brought.
+                told.entry(group).or_default().insert("org_id".to_owned(), wire(&event.org_id));
+                self.members.insert((group, usr), end);
+            }
             ("group.member_removed", Some(group), Some(usr)) => drop(self.members.remove(&(group, usr))),
             ("group.role_added", Some(group), Some(role)) => drop(self.group_roles.insert((group, role), end)),
             ("group.role_removed", Some(group), Some(role)) => drop(self.group_roles.remove(&(group, role))),
@@ -90,7 +94,14 @@ impl Access {
     }
 
     /// Who held the role holds the other one. The event does not name them: those whose row says so are believed.
-    fn replace(&mut self, role: AnyId, slug: Option<&Value>, to: Option<&Value>, rows: &Dump, told: &mut BTreeMap<AnyId, Told>) {
+    fn replace(
+        &mut self,
+        role: AnyId,
+        (slug, to): (Option<&Value>, Option<&Value>),
+        at: Timestamp,
+        rows: &Dump,
+        told: &mut BTreeMap<AnyId, Told>,
+    ) {
         let held: Vec<AnyId> = self.group_roles.keys().filter(|(_, held)| *held == role).map(|(group, _)| *group).collect();
         self.group_roles.retain(|(_, held), _| *held != role);
         let Some(to) = to.and_then(Value::as_str).and_then(|id| id.parse::<AnyId>().ok()) else { return };
@@ -100,7 +111,12 @@ impl Access {
         }
         let holders = told.iter_mut().filter(|(row, told)| row.kind != IdType::Role && told.get("role") == slug);
         for (row, told) in holders {
-            let mem = rows.memberships.iter().find(|mem| mem.id.any() == *row).map(|mem| mem.role);
+            let mem = rows.memberships.iter().find(|mem| mem.id.any() == *row);
+            // Roles of several organizations may have the slug: whose row changed then is told by the row.
+            if mem.is_some_and(|mem| mem.updated_at == at) {
+                told.insert("updated_at".to_owned(), wire(&at));
+            }
+            let mem = mem.map(|mem| mem.role);
             let inv = rows.invitations.iter().find(|inv| inv.id.any() == *row).map(|inv| inv.role);
             if let Some(now) = mem.or(inv) {
                 told.insert("role".to_owned(), wire(&now.slug()));
@@ -108,8 +124,9 @@ impl Access {
         }
     }
 
-    /// Where the rows are not as the events tell.
-    pub(super) fn compare(&self, rows: &Dump) -> Vec<String> {
+    /// Where the rows are not as the events tell. An import does not tell what it brought: then all that is told must be there, and more
+    /// may be; what has come to its end makes room for it.
+    pub(super) fn compare(&self, rows: &Dump, imported: bool, now: Timestamp) -> Vec<String> {
         let catalog: BTreeSet<String> = rows.permissions.iter().map(|row| row.slug.to_string()).collect();
         let held = |row: &PermissionGrant| {
             let holder = match row.holder {
@@ -125,20 +142,30 @@ impl Access {
         let role = |row: &GroupRole| ((row.group_id.any(), row.role.id().any()), wire(&row.expires_at));
         let group_roles = rows.group_roles.iter().map(role).collect::<BTreeMap<_, _>>();
         let mut lines = Vec::new();
-        if self.catalog != catalog {
+        if if imported { !self.catalog.is_subset(&catalog) } else { self.catalog != catalog } {
             lines.push(format!("events tell the catalog {:?}, it is {catalog:?}", self.catalog));
         }
-        if self.grants != grants {
+        if differ(&self.grants, &grants, |(_, end)| imported.then(|| is_over(end, now))) {
             lines.push(format!("events tell the grants {:?}, they are {grants:?}", self.grants));
         }
-        if self.members != members {
+        if differ(&self.members, &members, |end| imported.then(|| is_over(end, now))) {
             lines.push(format!("events tell of groups with {:?}, they are {members:?}", self.members));
         }
-        if self.group_roles != group_roles {
+        if differ(&self.group_roles, &group_roles, |end| imported.then(|| is_over(end, now))) {
             lines.push(format!("events tell the roles of groups {:?}, they are {group_roles:?}", self.group_roles));
         }
         lines
     }
+}
+
+/// Whether what was told is not what is there; where there may be more, whether something that was told and is not over is missing.
+fn differ<K: Ord, V: PartialEq>(told: &BTreeMap<K, V>, there: &BTreeMap<K, V>, is_over: impl Fn(&V) -> Option<bool>) -> bool {
+    let missing = |(key, value): (&K, &V)| there.get(key) != Some(value) && is_over(value) != Some(true);
+    told.iter().any(missing) || there.iter().any(|(key, value)| is_over(value).is_none() && !told.contains_key(key))
+}
+
+fn is_over(end: &Value, now: Timestamp) -> bool {
+    end.as_str().is_some_and(|end| end <= now.to_string().as_str())
 }
 
 /// The slugs in the data of an event, which has all of them up to a thousand.

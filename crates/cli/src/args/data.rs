@@ -74,15 +74,16 @@ pub(crate) enum DataCommand {
     /// Bring rows in from a file, all of them or none
     ///
     /// Each line of the file is a JSON object: a row as the other commands show it with --json, with a field `type` that is
-    /// `user`, `organization`, `membership`, `invitation` or `tuple`. A parent stands before its children, an organization
-    /// before what belongs to it. The form of every line is checked first, and up to 20 wrong lines are listed; then
+    /// `user`, `organization`, `permission`, `role`, `role_permission`, `membership`, `invitation`, `tuple`, `group`,
+    /// `group_member`, `group_role` or `override`. A parent stands before its children, an organization before what belongs
+    /// to it, a role before who holds it. The form of every line is checked first, and up to 20 wrong lines are listed; then
     /// everything is written in one transaction. What is there already, with the same content, is passed over.
     #[command(after_help = "Example:\n  tenantry import examples/acme.jsonl")]
     Import(ImportArgs),
     /// Write every row in the form that `import` reads
     ///
-    /// Rows are those of one moment, and written as a reader sees them: what has expired by now says so. Events are not among
-    /// them. A file is replaced only when all is written.
+    /// Rows are those of one moment, and written as a reader sees them: what has expired by now says so. Users, organizations,
+    /// members, invitations, tuples, the catalog, roles, groups and overrides are among them; events are not. A file is replaced only when all is written.
     #[command(after_help = "Example:\n  tenantry export backup.jsonl")]
     Export(ExportArgs),
     /// Clear away what has expired; no answer depends on it

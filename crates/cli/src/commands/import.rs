@@ -18,13 +18,21 @@ pub(super) async fn run(args: &ImportArgs, store: &dyn TenancyStore, stdin_free:
 
 /// The counts, as people see them.
 pub(super) fn record(counts: &ImportCounts) -> Record {
-    let ImportCounts { users, organizations, memberships, invitations, tuples, unchanged, .. } = counts;
+    let ImportCounts { users, organizations, memberships, invitations, tuples, permissions, roles, .. } = counts;
+    let ImportCounts { role_permissions, groups, group_members, group_roles, overrides, unchanged, .. } = counts;
     Record::new()
         .with("users", users)
         .with("organizations", organizations)
         .with("memberships", memberships)
         .with("invitations", invitations)
         .with("tuples", tuples)
+        .with("permissions", permissions)
+        .with("roles", roles)
+        .with("role_permissions", role_permissions)
+        .with("groups", groups)
+        .with("group_members", group_members)
+        .with("group_roles", group_roles)
+        .with("overrides", overrides)
         .with("unchanged", unchanged)
 }
 

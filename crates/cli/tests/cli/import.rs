@@ -7,6 +7,8 @@ const ORG: &str = r#"{"type":"organization","id":"org_0196f3c21b7a7c3d9e4f5a6b7c
 const CHILD: &str =
     r#"{"type":"organization","id":"org_0196f3c21b7a7c3d9e4f5a6b7c8d0004","parent_id":"org_0196f3c21b7a7c3d9e4f5a6b7c8d0003"}"#;
 const OWNER: &str = r#"{"type":"membership","id":"mem_0196f3c21b7a7c3d9e4f5a6b7c8d0005","usr_id":"usr_0196f3c21b7a7c3d9e4f5a6b7c8d0001","org_id":"org_0196f3c21b7a7c3d9e4f5a6b7c8d0003","role":"owner"}"#;
+const ROLE: &str =
+    r#"{"type":"role","id":"rol_0196f3c21b7a7c3d9e4f5a6b7c8d0008","org_id":"org_0196f3c21b7a7c3d9e4f5a6b7c8d0003","slug":"clerk"}"#;
 
 /// One file, and what is said of it: exit code, code, and the lines that are named.
 struct Case {
@@ -77,6 +79,64 @@ const CASES: &[Case] = &[
         says: "no such role",
     },
     Case {
+        name: "role before its organization",
+        lines: &[ROLE, ORG, OWNER],
+        exit: 3,
+        code: "not_found",
+        named: &[1],
+        says: "no such organization",
+    },
+    Case {
+        name: "role of an organization beside",
+        lines: &[
+            ORG,
+            OWNER,
+            ROLE,
+            r#"{"type":"organization","id":"org_0196f3c21b7a7c3d9e4f5a6b7c8d0007"}"#,
+            r#"{"type":"membership","id":"mem_0196f3c21b7a7c3d9e4f5a6b7c8d0006","usr_id":"usr_0196f3c21b7a7c3d9e4f5a6b7c8d0002","org_id":"org_0196f3c21b7a7c3d9e4f5a6b7c8d0007","role":"clerk"}"#,
+        ],
+        exit: 1,
+        code: "precondition.unknown_role",
+        named: &[5],
+        says: "no such role",
+    },
+    Case {
+        name: "group with somebody from elsewhere",
+        lines: &[
+            ORG,
+            OWNER,
+            r#"{"type":"group","id":"grp_0196f3c21b7a7c3d9e4f5a6b7c8d0009","org_id":"org_0196f3c21b7a7c3d9e4f5a6b7c8d0003","slug":"night"}"#,
+            r#"{"type":"group_member","group_id":"grp_0196f3c21b7a7c3d9e4f5a6b7c8d0009","org_id":"org_0196f3c21b7a7c3d9e4f5a6b7c8d0003","usr_id":"usr_0196f3c21b7a7c3d9e4f5a6b7c8d0002"}"#,
+        ],
+        exit: 1,
+        code: "precondition.not_a_member",
+        named: &[4],
+        says: "member",
+    },
+    Case {
+        name: "override of an unknown permission",
+        lines: &[
+            ORG,
+            OWNER,
+            r#"{"type":"override","holder":"org_0196f3c21b7a7c3d9e4f5a6b7c8d0003","permission":"invoices.send","effect":"deny"}"#,
+        ],
+        exit: 1,
+        code: "precondition.unknown_permission",
+        named: &[3],
+        says: "catalog",
+    },
+    Case {
+        name: "override that neither grants nor denies",
+        lines: &[
+            r#"{"type":"override","holder":"org_0196f3c21b7a7c3d9e4f5a6b7c8d0003","permission":"invoices.send","effect":"inherit"}"#,
+            r#"{"type":"override","holder":"rol_0196f3c21b7a7c3d9e4f5a6b7c8d0003","permission":"invoices.send","effect":"deny"}"#,
+        ],
+        exit: 2,
+        code: "invalid_format.effect",
+        named: &[1, 2],
+        says: "`grant` or `deny`",
+    },
+    Case {
         name: "child before its parent",
         lines: &[USER, CHILD, ORG],
         exit: 3,
@@ -128,11 +188,11 @@ fn the_same_rows_again_change_nothing() {
     let file = sqlite_file();
     let path = data("people.jsonl").display().to_string();
     let counts = |args: &[&str]| run(&[&["--store", file.store.as_str(), "import"], args].concat());
-    assert_eq!(counts(&[&path]).out, "users\t2\norganizations\t2\nmemberships\t5\ninvitations\t0\ntuples\t0\nunchanged\t0\n");
-    assert_eq!(
-        counts(&[&path, "--json"]).out,
-        "{\"users\":0,\"organizations\":0,\"memberships\":0,\"invitations\":0,\"tuples\":0,\"unchanged\":9}\n"
-    );
+    let access = "permissions\t0\nroles\t0\nrole_permissions\t0\ngroups\t0\ngroup_members\t0\ngroup_roles\t0\noverrides\t0\n";
+    let people = format!("users\t2\norganizations\t2\nmemberships\t5\ninvitations\t0\ntuples\t0\n{access}unchanged\t0\n");
+    assert_eq!(counts(&[&path]).out, people);
+    let json = counts(&[&path, "--json"]).out;
+    assert!(json.starts_with("{\"users\":0,\"organizations\":0,") && json.ends_with("\"overrides\":0,\"unchanged\":9}\n"), "{json}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::error::DomainError;
 use crate::event::{EventType, Fields};
 use crate::json::Value;
 use crate::load::{LoadSpec, Snapshot};
+use crate::time::Timestamp;
 use crate::value::{Description, Name, PermissionSlug};
 
 /// What is said of a permission: its slug, and what people see of it. What is left out is made of the slug where it is shown, and is
@@ -67,6 +68,12 @@ impl PermissionDefinition {
         let description = self.description.as_deref().map(check::description).transpose()?;
         let category = self.category.as_deref().map(|text| check::name("category", text)).transpose()?;
         Ok(Said { slug, name, description, category })
+    }
+
+    /// The entry that this makes.
+    pub(super) fn entry(&self, created_at: Timestamp, updated_at: Timestamp) -> Result<Permission, DomainError> {
+        let Said { slug, name, description, category } = self.form()?;
+        Ok(Permission { slug, name, description, category, created_at, updated_at })
     }
 }
 

@@ -60,11 +60,6 @@ pub(super) fn org_active(org: &Organization) -> Result<(), DomainError> {
     if org.status == OrgStatus::Active { Ok(()) } else { Err(Precondition::OrgNotActive.into()) }
 }
 
-/// A built-in role.
-pub(super) fn built_in_role(text: &str) -> Result<Role, DomainError> {
-    Role::from_slug(text).ok_or_else(|| Precondition::UnknownRole.into())
-}
-
 /// The slug to look up where a role is given: none for a built-in role, which is known everywhere, nor for a text that is no slug.
 pub(super) fn own_slug(text: &str) -> Option<RoleSlug> {
     RoleSlug::parse(text).filter(|_| Role::from_slug(text).is_none())

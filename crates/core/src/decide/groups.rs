@@ -46,6 +46,12 @@ impl CreateGroup {
         let name = check::name("name", self.name.as_deref().unwrap_or(&self.slug))?;
         Ok((slug, name))
     }
+
+    /// The row that this makes.
+    pub(super) fn group(&self, id: GroupId, created_at: Timestamp, updated_at: Timestamp) -> Result<Group, DomainError> {
+        let (slug, name) = self.forms()?;
+        Ok(Group { id, org_id: self.org_id, slug, name, created_at, updated_at })
+    }
 }
 
 impl Command for CreateGroup {

@@ -42,7 +42,10 @@ pub use catalog::{DefinePermission, PermissionDefinition, SyncCatalog, SyncedCat
 pub(crate) use check::PERMISSION;
 pub use groups::{AddGroupMember, AddGroupRole, CreateGroup, DeleteGroup, RemoveGroupMember, RemoveGroupRole, UpdateGroup};
 pub use guard::Guarded;
-pub use import::{Import, ImportCounts, ImportInvitation, ImportMember, ImportOrg, ImportRow, ImportTuple, ImportUser};
+pub use import::{
+    Import, ImportCounts, ImportGroup, ImportGroupMember, ImportGroupRole, ImportInvitation, ImportMember, ImportOrg, ImportOverride,
+    ImportPermission, ImportRole, ImportRolePermission, ImportRow, ImportTuple, ImportUser,
+};
 pub use invitations::{
     AcceptInvitation, AcceptedInvitation, CreateInvitation, CreateInvitations, DeclineInvitation, ExtendInvitation, InvitationInput,
     InvitedRow, PreTuple, RevokeInvitation,

@@ -94,6 +94,11 @@ impl CreateRole {
         let permissions = check::permissions("permissions", &self.permissions)?;
         Ok(NewRole { slug, name, description, permissions })
     }
+
+    /// The row that this makes.
+    pub(super) fn definition(&self, id: RoleId, created_at: Timestamp, updated_at: Timestamp) -> Result<RoleDefinition, DomainError> {
+        Ok(self.forms()?.row(self, id, created_at, updated_at))
+    }
 }
 
 struct NewRole {
@@ -101,6 +106,24 @@ struct NewRole {
     name: Name,
     description: Option<Description>,
     permissions: BTreeSet<PermissionSlug>,
+}
+
+impl NewRole {
+    fn row(self, said: &CreateRole, id: RoleId, created_at: Timestamp, updated_at: Timestamp) -> RoleDefinition {
+        let Self { slug, name, description, permissions } = self;
+        RoleDefinition {
+            id,
+            org_id: said.org_id,
+            slug,
+            name,
+            description,
+            is_system: said.org_id.is_none(),
+            inherits_to_descendants: said.inherits_to_descendants,
+            permissions: permissions.into_iter().collect(),
+            created_at,
+            updated_at,
+        }
+    }
 }
 
 /// The organization of a role, which must be there and active; none for a role of the system.
@@ -147,33 +170,22 @@ impl Command for CreateRole {
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<RoleDefinition>, DomainError> {
-        let NewRole { slug, name, description, permissions } = self.forms()?;
+        let new = self.forms()?;
         if self.org_id.is_none() {
             guard::trusted(env)?;
         }
         if let Some(judge) = judge::manager(seen, env, IdType::Organization)? {
-            judge.may_give(&permissions.iter().map(|slug| (slug, None)).collect::<Vec<_>>(), self.inherits_to_descendants)?;
+            judge.may_give(&new.permissions.iter().map(|slug| (slug, None)).collect::<Vec<_>>(), self.inherits_to_descendants)?;
         }
         let home = home(seen, self.org_id)?;
-        if Role::from_slug(slug.as_str()).is_some() || seen.access.slug_taken || seen.access.stored_relation {
-            return Err(DomainError::RoleSlug(slug));
+        if Role::from_slug(new.slug.as_str()).is_some() || seen.access.slug_taken || seen.access.stored_relation {
+            return Err(DomainError::RoleSlug(new.slug));
         }
-        all_known(&permissions, seen)?;
+        all_known(&new.permissions, seen)?;
 
         let mut draft = Draft::new(env);
         let now = draft.now();
-        let role = RoleDefinition {
-            id: draft.id(),
-            org_id: self.org_id,
-            slug,
-            name,
-            description,
-            is_system: self.org_id.is_none(),
-            inherits_to_descendants: self.inherits_to_descendants,
-            permissions: permissions.into_iter().collect(),
-            created_at: now,
-            updated_at: now,
-        };
+        let role = new.row(self, draft.id(), now, now);
         if let Some((root, structure)) = seen.structure {
             // Whatever has the slug as a relation below must have been looked at.
             draft.rely_on_tree(root, structure);

@@ -10,7 +10,7 @@ use crate::load::{Hold, LoadSpec, Snapshot};
 use crate::role::Role;
 use crate::time::Timestamp;
 use crate::tuple::{self, Tuple, TupleKey};
-use crate::value::ObjectType;
+use crate::value::{ObjectType, RoleSlug};
 
 /// Says that a subject stands in a relation to an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +146,8 @@ impl Command for CreateTuple {
                 draft.rely_on_org(org.id, org.revision);
                 draft.rely_on_line(seen.line.as_ref());
             }
-            (None, Some(org)) if Role::from_slug(key.relation.as_str()).is_some() => draft.rely_on_no_org(org),
+            // Once there is one, this could be the relation of a role that it knows.
+            (None, Some(org)) if RoleSlug::parse(key.relation.as_str()).is_some() => draft.rely_on_no_org(org),
             (None, _) => {}
         }
         if let Some(expired) = expired {

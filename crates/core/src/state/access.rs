@@ -10,7 +10,7 @@ use crate::access::{Group, GroupMember, GroupRole, Holder, Permission, Permissio
 use crate::change::{Change, Refusal, RoleUsage, UniqueKey};
 use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, Organization};
 use crate::id::{GroupId, Id, MembershipId, OrgId, RoleId, UserId};
-use crate::load::{Access, Line, Moving, Snapshot, Wants};
+use crate::load::{Access, Found, ImportIds, Line, Moving, Snapshot, Wants};
 use crate::role::{Role, RoleDefinition};
 use crate::time::Timestamp;
 use crate::value::{PermissionSlug, RoleSlug, Slug};
@@ -147,6 +147,22 @@ impl State {
         seen.permissions.sort_by(|one, other| one.slug.cmp(&other.slug));
         seen.permissions.dedup_by(|one, other| one.slug == other.slug);
         seen.system_revision = self.access.revision;
+    }
+
+    /// What concerns access, behind the organizations and the relations that were found.
+    pub(super) fn find_access(&self, ids: &ImportIds, at: Timestamp, found: &mut Found) {
+        let rows = &self.access;
+        found.permissions = ids.permissions.iter().filter_map(|slug| rows.permissions.get(slug).cloned()).collect();
+        let slugs: BTreeSet<RoleSlug> = ids.role_slugs.iter().copied().chain(found.relations.iter().map(|(_, slug)| *slug)).collect();
+        let places: Vec<Option<OrgId>> = found.orgs.iter().map(|org| Some(org.id)).chain([None]).collect();
+        let by_slug = places.iter().flat_map(|place| slugs.iter().filter_map(|slug| rows.role_slugs.get(&(*place, *slug))));
+        found.roles = ids.roles.iter().chain(by_slug).filter_map(|id| rows.roles.get(id).cloned()).collect();
+        found.stored_relations = ids.system_slugs.iter().copied().filter(|slug| self.is_stored_relation(None, *slug, at)).collect();
+        found.grants = ids.grants.iter().filter_map(|(holder, slug)| rows.grants.get(&(*holder, slug.clone())).cloned()).collect();
+        found.groups = ids.groups.iter().filter_map(|id| rows.groups.get(id).cloned()).collect();
+        let member = |(group, usr): &(GroupId, UserId)| rows.members.get(&(rows.groups.get(group)?.org_id, *usr, *group)).cloned();
+        found.group_members = ids.group_members.iter().filter_map(member).collect();
+        found.group_roles = ids.groups.iter().flat_map(|id| rows.roles_of(*id)).cloned().collect();
     }
 
     /// Who holds a role.

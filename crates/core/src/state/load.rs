@@ -10,6 +10,7 @@ use crate::load::{Found, Hold, ImportIds, Load, LoadSpec, OtherOwner, Owned, Sna
 use crate::role::Role;
 use crate::time::Timestamp;
 use crate::tuple::{EntityRef, Grant, Tuple, TupleKey};
+use crate::value::RoleSlug;
 
 impl State {
     /// What a command needs to see.
@@ -119,7 +120,10 @@ impl State {
             }
             LoadSpec::Tuple { id } => place = self.load_tuple(*id, actor, at, &mut seen),
             LoadSpec::Expired { limit } => self.load_expired(*limit, at, &mut seen),
-            LoadSpec::Ids(ids) => *seen.found = self.found(ids, at),
+            LoadSpec::Ids(ids) => {
+                seen.system_revision = self.access.revision;
+                *seen.found = self.found(ids, at);
+            }
             LoadSpec::Catalog { slugs } => self.load_catalog(slugs, &mut seen),
             LoadSpec::Move { org, parent } => {
                 place = Some(*org);
@@ -267,16 +271,21 @@ impl State {
     }
 
     fn found(&self, ids: &ImportIds, at: Timestamp) -> Found {
+        let relations: Vec<(OrgId, RoleSlug)> = ids.orgs.iter().flat_map(|org| self.relations_on(*org, at)).collect();
+        let asked = ids.orgs.iter().filter_map(|id| self.orgs.get(id));
         let mut found = Found {
             users: ids.users.iter().filter_map(|id| self.user(*id)).collect(),
-            orgs: ids.orgs.iter().filter_map(|id| self.org(*id)).collect(),
+            orgs: asked.flat_map(|org| self.path_of(org)).cloned().collect(),
             memberships: ids.memberships.iter().filter_map(|id| self.memberships.get(id).map(Row::unpack)).collect(),
             slugs: ids.slugs.iter().filter_map(|slug| Some((slug.clone(), *self.slugs.get(slug)?))).collect(),
             invitations: ids.invitations.iter().filter_map(|id| self.invitations.get(id).cloned()).collect(),
             tuples: self.found_tuples(ids),
-            role_bound: ids.orgs.iter().copied().filter(|org| self.is_role_bound(*org, at)).collect(),
+            relations,
             members: ids.users.iter().copied().filter(|usr| self.memberships.has_any(*usr)).collect(),
+            ..Found::default()
         };
+        found.normalize();
+        self.find_access(ids, at, &mut found);
         found.normalize();
         found
     }
@@ -286,9 +295,12 @@ impl State {
         ids.tuples.iter().filter_map(|id| self.tuples.get(id)).chain(by_key).cloned().collect()
     }
 
-    fn is_role_bound(&self, org: OrgId, at: Timestamp) -> bool {
-        let on = self.tuples_on.range(pairs_of(EntityRef::org(org), None)).filter_map(|(_, id)| self.tuples.get(id));
-        on.into_iter().any(|tuple| !tuple.is_expired(at) && Role::from_slug(tuple.key.relation.as_str()).is_some())
+    /// The relations to an organization that is not there, of stored tuples that have not expired, as far as they could be a role's.
+    fn relations_on(&self, org: OrgId, at: Timestamp) -> impl Iterator<Item = (OrgId, RoleSlug)> {
+        let is_there = self.orgs.contains(&org);
+        let on = self.tuples_on.range(pairs_of(EntityRef::org(org), None)).filter(move |_| !is_there);
+        let tuples = on.filter_map(|(_, id)| self.tuples.get(id)).filter(move |tuple| !tuple.is_expired(at));
+        tuples.filter_map(move |tuple| Some((org, RoleSlug::parse(tuple.key.relation.as_str())?)))
     }
 }
 

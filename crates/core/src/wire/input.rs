@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::access::Holder;
 use crate::decide::{Exposure, InvitationInput, Patch, PreTuple};
 use crate::error::DomainError;
 use crate::event::Cause;
-use crate::id::{Id, IdError};
+use crate::id::{Id, IdError, MembershipId};
 use crate::json::Value;
 use crate::page::{PageRequest, PageSize};
 use crate::time::Timestamp;
@@ -64,6 +65,11 @@ impl<'v> Input<'v> {
             }
             other => other,
         }
+    }
+
+    /// What an override hangs on: an organization or a membership.
+    pub(super) fn overridden(&mut self, name: &'static str) -> Result<Holder, DomainError> {
+        if self.has_prefix::<MembershipId>(name) { self.id(name).map(Holder::Membership) } else { self.id(name).map(Holder::Organization) }
     }
 
     fn has_prefix<I: Id>(&self, name: &str) -> bool {

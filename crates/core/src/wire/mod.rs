@@ -4,6 +4,7 @@
 //! then unknown fields; only then does the operation itself begin (spec/errors.md#order).
 
 mod call;
+mod export;
 mod input;
 mod rows;
 
@@ -25,6 +26,7 @@ use crate::store::{AllowedRow, CheckedRow, OrgPath};
 use crate::tuple::Tuple;
 
 pub use call::{CallError, call};
+pub use export::{Export, ExportCounts, ExportRow};
 pub use rows::import_row;
 
 /// An operation of the store.

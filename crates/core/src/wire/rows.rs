@@ -1,18 +1,25 @@
 //! Reads the lines of an import.
 
 use super::input::Input;
-use crate::decide::{ImportInvitation, ImportMember, ImportOrg, ImportRow, ImportTuple, ImportUser};
+use crate::access::Effect;
+use crate::decide::{
+    ImportGroup, ImportGroupMember, ImportGroupRole, ImportInvitation, ImportMember, ImportOrg, ImportOverride, ImportPermission,
+    ImportRole, ImportRolePermission, ImportRow, ImportTuple, ImportUser,
+};
 use crate::entity::{InvitationStatus, MembershipStatus, OrgStatus, UserStatus};
 use crate::error::DomainError;
 use crate::json::Value;
 
-/// Reads one line of an import: an entity in wire form with a field `type`, which is `user`, `organization`, `membership`,
-/// `invitation` or `tuple`. Fields that the store keeps itself (`revision`) are read over (spec/import.md).
+/// Reads one line of an import: an entity in wire form with a field `type`, which is `user`, `organization`, `permission`, `role`,
+/// `role_permission`, `membership`, `invitation`, `tuple`, `group`, `group_member`, `group_role` or `override`. Fields that the store
+/// keeps itself (`revision`) are read over (spec/import.md).
 ///
 /// # Errors
 /// The first field that does not have its form.
+#[expect(clippy::too_many_lines, reason = "one arm for each kind of row, and each is short")]
 pub fn import_row(line: &Value) -> Result<ImportRow, DomainError> {
-    const KINDS: &str = "one of `user`, `organization`, `membership`, `invitation`, `tuple`";
+    const KINDS: &str = "one of `user`, `organization`, `permission`, `role`, `role_permission`, `membership`, `invitation`, `tuple`, \
+        `group`, `group_member`, `group_role`, `override`";
     const STATUS: &str = "a status";
     let mut input = Input::new(line)?;
     let row = match input.text("type")?.as_str() {
@@ -46,6 +53,7 @@ pub fn import_row(line: &Value) -> Result<ImportRow, DomainError> {
             usr_id: input.id("usr_id")?,
             org_id: input.id("org_id")?,
             role: input.text("role")?,
+            role_id: input.opt_id("role_id")?,
             status: input.opt_word("status", STATUS, MembershipStatus::parse)?.unwrap_or(MembershipStatus::Active),
             replaces: input.opt_id("replaces")?,
             invited_by: input.opt_id("invited_by")?,
@@ -60,6 +68,7 @@ pub fn import_row(line: &Value) -> Result<ImportRow, DomainError> {
             org_id: input.id("org_id")?,
             identifier: input.text("identifier")?,
             role: input.text("role")?,
+            role_id: input.opt_id("role_id")?,
             status: input.opt_word("status", STATUS, InvitationStatus::parse)?.unwrap_or(InvitationStatus::Pending),
             pre_tuples: input.pre_tuples("pre_tuples")?,
             invited_by: input.id("invited_by")?,
@@ -79,6 +88,64 @@ pub fn import_row(line: &Value) -> Result<ImportRow, DomainError> {
             org_id: input.opt_id("org_id")?,
             created_at: input.opt_time("created_at")?,
             created_by: input.opt_id("created_by")?,
+            expires_at: input.opt_time("expires_at")?,
+        }),
+        "permission" => ImportRow::Permission(ImportPermission {
+            slug: input.text("slug")?,
+            name: input.opt_text("name")?,
+            description: input.opt_text("description")?,
+            category: input.opt_text("category")?,
+            created_at: input.opt_time("created_at")?,
+            updated_at: input.opt_time("updated_at")?,
+        }),
+        "role" => ImportRow::Role(ImportRole {
+            id: input.id("id")?,
+            org_id: input.opt_id("org_id")?,
+            slug: input.text("slug")?,
+            name: input.opt_text("name")?,
+            description: input.opt_text("description")?,
+            inherits_to_descendants: input.opt_bool("inherits_to_descendants")?.unwrap_or(false),
+            created_at: input.opt_time("created_at")?,
+            updated_at: input.opt_time("updated_at")?,
+        }),
+        "role_permission" => ImportRow::RolePermission(ImportRolePermission {
+            role_id: input.id("role_id")?,
+            permission: input.text("permission")?,
+            granted_by: input.opt_id("granted_by")?,
+            created_at: input.opt_time("created_at")?,
+            expires_at: input.opt_time("expires_at")?,
+        }),
+        "group" => ImportRow::Group(ImportGroup {
+            id: input.id("id")?,
+            org_id: input.id("org_id")?,
+            slug: input.text("slug")?,
+            name: input.opt_text("name")?,
+            created_at: input.opt_time("created_at")?,
+            updated_at: input.opt_time("updated_at")?,
+        }),
+        "group_member" => ImportRow::GroupMember(ImportGroupMember {
+            group_id: input.id("group_id")?,
+            org_id: input.id("org_id")?,
+            usr_id: input.id("usr_id")?,
+            granted_by: input.opt_id("granted_by")?,
+            created_at: input.opt_time("created_at")?,
+            expires_at: input.opt_time("expires_at")?,
+        }),
+        "group_role" => ImportRow::GroupRole(ImportGroupRole {
+            group_id: input.id("group_id")?,
+            org_id: input.id("org_id")?,
+            role: input.text("role")?,
+            role_id: input.opt_id("role_id")?,
+            granted_by: input.opt_id("granted_by")?,
+            created_at: input.opt_time("created_at")?,
+            expires_at: input.opt_time("expires_at")?,
+        }),
+        "override" => ImportRow::Override(ImportOverride {
+            holder: input.overridden("holder")?,
+            permission: input.text("permission")?,
+            effect: input.word("effect", "`grant` or `deny`", Effect::parse)?,
+            granted_by: input.opt_id("granted_by")?,
+            created_at: input.opt_time("created_at")?,
             expires_at: input.opt_time("expires_at")?,
         }),
         _ => return Err(DomainError::format("type", KINDS)),

@@ -1,6 +1,9 @@
 //! Bringing rows in from elsewhere: spec/import.md. All of them or none; every line is checked before the first is written.
 
+mod access;
 mod offers;
+mod roles;
+mod teams;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -10,9 +13,9 @@ use serde::Serialize;
 use super::{Command, Decision, Env, check, draft::Draft, guard, organizations};
 use crate::change::{Change, Progress};
 use crate::entity::{Invitation, Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus};
-use crate::error::{DomainError, Precondition};
+use crate::error::{DomainError, Precondition, noun};
 use crate::event::{EventType, Fields};
-use crate::id::{Id, IdType, InvitationId, MembershipId, OrgId, TupleId, UserId};
+use crate::id::{Id, IdType, InvitationId, MembershipId, OrgId, RoleId, TupleId, UserId};
 use crate::json::Value;
 use crate::load::{Found, ImportIds, LoadSpec, Snapshot};
 use crate::role::Role;
@@ -20,7 +23,12 @@ use crate::time::Timestamp;
 use crate::tuple::{Tuple, TupleKey};
 use crate::value::{Identifier, Name, Slug};
 
+pub use access::{ImportOverride, ImportPermission, ImportRolePermission};
 pub use offers::{ImportInvitation, ImportTuple};
+pub use roles::ImportRole;
+pub use teams::{ImportGroup, ImportGroupMember, ImportGroupRole};
+
+use access::AccessIntake;
 
 /// A user to bring in. Written as `ImportUser { .., ..ImportUser::new(..) }`,
 /// it takes fields that come later as they are by default.
@@ -107,6 +115,8 @@ pub struct ImportMember {
     pub org_id: OrgId,
     /// As what: the role's slug.
     pub role: String,
+    /// The role's id, where the slug alone would not say which; an ended membership may hold a role that is gone.
+    pub role_id: Option<RoleId>,
     /// As a reader sees it.
     pub status: MembershipStatus,
     /// The row that this one took over from.
@@ -133,6 +143,7 @@ impl ImportMember {
             usr_id,
             org_id,
             role: role.into(),
+            role_id: None,
             status: MembershipStatus::Active,
             replaces: None,
             invited_by: None,
@@ -159,6 +170,20 @@ pub enum ImportRow {
     Invitation(ImportInvitation),
     /// A tuple.
     Tuple(ImportTuple),
+    /// An entry of the catalog.
+    Permission(ImportPermission),
+    /// A role.
+    Role(ImportRole),
+    /// A permission that a role grants.
+    RolePermission(ImportRolePermission),
+    /// A group.
+    Group(ImportGroup),
+    /// A user in a group.
+    GroupMember(ImportGroupMember),
+    /// A role of a group.
+    GroupRole(ImportGroupRole),
+    /// A permission that an organization or a membership grants or denies.
+    Override(ImportOverride),
 }
 
 /// Brings rows in, all or none.
@@ -205,13 +230,42 @@ pub struct ImportCounts {
     pub invitations: u64,
     /// New tuples.
     pub tuples: u64,
+    /// New entries of the catalog.
+    pub permissions: u64,
+    /// New roles.
+    pub roles: u64,
+    /// New permissions of roles.
+    pub role_permissions: u64,
+    /// New groups.
+    pub groups: u64,
+    /// New members of groups.
+    pub group_members: u64,
+    /// New roles of groups.
+    pub group_roles: u64,
+    /// New overrides, of organizations and of memberships.
+    pub overrides: u64,
     /// Rows that were there already, just so.
     pub unchanged: u64,
 }
 
 impl ImportCounts {
+    /// The numbers of the kinds of row that many imports do not have: events name them only when they are there.
+    const fn rare(&self) -> [(&'static str, u64); 9] {
+        [
+            ("invitations", self.invitations),
+            ("tuples", self.tuples),
+            ("permissions", self.permissions),
+            ("roles", self.roles),
+            ("role_permissions", self.role_permissions),
+            ("groups", self.groups),
+            ("group_members", self.group_members),
+            ("group_roles", self.group_roles),
+            ("overrides", self.overrides),
+        ]
+    }
+
     fn total_new(&self) -> u64 {
-        self.users + self.organizations + self.memberships + self.invitations + self.tuples
+        self.users + self.organizations + self.memberships + self.rare().iter().map(|(_, count)| count).sum::<u64>()
     }
 }
 
@@ -229,21 +283,37 @@ impl Command for Import {
                 }
                 ImportRow::Member(mem) => {
                     ids.memberships.push(mem.id);
+                    access::ids_of_held(&mem.role, mem.role_id, &mut ids);
                     // Whether an owner acts depends on their row, wherever it is.
                     if Role::from_slug(&mem.role) == Some(Role::Owner) {
                         ids.users.push(mem.usr_id);
                     }
                 }
-                ImportRow::Invitation(inv) => ids.invitations.push(inv.id),
+                ImportRow::Invitation(inv) => {
+                    ids.invitations.push(inv.id);
+                    access::ids_of_held(&inv.role, inv.role_id, &mut ids);
+                }
                 ImportRow::Tuple(tuple) => {
                     ids.tuples.push(tuple.id);
                     if let Ok(key) = tuple.key() {
-                        ids.orgs.extend(key.object.as_org());
+                        if let Some(org) = key.object.as_org() {
+                            ids.orgs.push(org);
+                            ids.role_slugs.extend(check::own_slug(key.relation.as_str()));
+                        }
                         ids.keys.push((key, tuple.org_id));
                     }
                 }
+                ImportRow::Permission(row) => row.ids(&mut ids),
+                ImportRow::Role(row) => row.ids(&mut ids),
+                ImportRow::RolePermission(row) => row.ids(&mut ids),
+                ImportRow::Group(row) => row.ids(&mut ids),
+                ImportRow::GroupMember(row) => row.ids(&mut ids),
+                ImportRow::GroupRole(row) => row.ids(&mut ids),
+                ImportRow::Override(row) => row.ids(&mut ids),
             }
         }
+        // Many rows name the same few.
+        access::each_once(&mut ids);
         Ok(LoadSpec::Ids(Box::new(ids)))
     }
 
@@ -257,6 +327,13 @@ impl Command for Import {
                 ImportRow::Member(mem) => intake.member(mem),
                 ImportRow::Invitation(inv) => intake.invitation(inv),
                 ImportRow::Tuple(tuple) => intake.tuple(tuple),
+                ImportRow::Permission(row) => intake.permission(row),
+                ImportRow::Role(row) => intake.role(row),
+                ImportRow::RolePermission(row) => intake.role_permission(row),
+                ImportRow::Group(row) => intake.group(row),
+                ImportRow::GroupMember(row) => intake.group_member(row),
+                ImportRow::GroupRole(row) => intake.group_role(row),
+                ImportRow::Override(row) => intake.overriding(row),
             };
             taken.map_err(|error| at_line(*line, error))?;
         }
@@ -264,9 +341,10 @@ impl Command for Import {
 
         let mut draft = Draft::new(env);
         let counts = intake.counts;
-        if counts.organizations > 0 || !intake.roles_on.is_empty() {
+        if counts.organizations > 0 || intake.access.relies_on_absence {
             draft.brings_orgs();
         }
+        intake.rely(&mut draft, seen.system_revision);
         if counts.users > 0 {
             let inactive = |change: &Change| match change {
                 Change::InsertUser(user) if user.status != UserStatus::Active => Some(user.id),
@@ -282,7 +360,7 @@ impl Command for Import {
             draft.change(change);
         }
         for (org, intake) in intake.orgs.iter().filter(|(_, intake)| intake.new) {
-            let after = with_more(Fields::new().with("memberships", int(intake.memberships)), intake.invitations, intake.tuples);
+            let after = with_rare(Fields::new().with("memberships", int(intake.counts.memberships)), &intake.counts);
             draft.first_event(*org, EventType::ImportApplied, &[org.any()], after);
         }
         for (parent, child) in intake.children_of_others {
@@ -294,7 +372,7 @@ impl Command for Import {
                 .with("users", int(counts.users))
                 .with("organizations", int(counts.organizations))
                 .with("memberships", int(counts.memberships));
-            let after = with_more(after, counts.invitations, counts.tuples);
+            let after = with_rare(after, &counts);
             draft.store_event(EventType::ImportApplied, &[], Fields::new(), after);
         }
         let mut decision = draft.finish(counts);
@@ -308,9 +386,8 @@ fn int(count: u64) -> Value {
 }
 
 /// Kinds of row that many imports do not have are named only when they are there.
-fn with_more(after: Fields, invitations: u64, tuples: u64) -> Fields {
-    let some = |count: u64| (count > 0).then(|| int(count));
-    after.with_some("invitations", some(invitations)).with_some("tuples", some(tuples))
+fn with_rare(after: Fields, counts: &ImportCounts) -> Fields {
+    counts.rare().into_iter().fold(after, |after, (name, count)| after.with_some(name, (count > 0).then(|| int(count))))
 }
 
 fn at_line(line: u64, error: DomainError) -> DomainError {
@@ -326,9 +403,8 @@ struct IntakeOrg {
     ancestors: Vec<OrgId>,
     /// Users with an active owner's membership.
     owners: BTreeSet<UserId>,
-    memberships: u64,
-    invitations: u64,
-    tuples: u64,
+    /// The new rows that belong to it.
+    counts: ImportCounts,
 }
 
 /// What has been taken from the lines so far.
@@ -342,7 +418,6 @@ struct Intake<'s> {
     tuples_there: HashMap<TupleId, &'s Tuple>,
     /// Tuples that are as if they were swept: they go where they are in the way.
     expired: Vec<&'s Tuple>,
-    role_bound: &'s [OrgId],
     slugs: HashMap<Slug, OrgId>,
     members_there: BTreeSet<UserId>,
     users: HashMap<UserId, UserStatus>,
@@ -357,9 +432,8 @@ struct Intake<'s> {
     /// Users with a membership further up that is not revoked.
     members: BTreeSet<(OrgId, UserId)>,
     tuples: HashSet<TupleId>,
-    /// Objects of tuples further up whose relation is a role's: none of them may turn out to be an organization.
-    roles_on: HashSet<OrgId>,
     tuple_places: HashMap<(TupleKey, Option<OrgId>), TupleId>,
+    access: AccessIntake<'s>,
     changes: Vec<Change>,
     counts: ImportCounts,
 }
@@ -374,7 +448,6 @@ impl<'s> Intake<'s> {
             invitations_there: found.invitations.iter().map(|inv| (inv.id, inv)).collect(),
             tuples_there: found.tuples.iter().filter(|tuple| !tuple.is_expired(now)).map(|tuple| (tuple.id, tuple)).collect(),
             expired: found.tuples.iter().filter(|tuple| tuple.is_expired(now)).collect(),
-            role_bound: &found.role_bound,
             slugs: found.slugs.iter().cloned().collect(),
             members_there: found.members.iter().copied().collect(),
             users: HashMap::new(),
@@ -387,13 +460,13 @@ impl<'s> Intake<'s> {
             pending: BTreeSet::new(),
             members: BTreeSet::new(),
             tuples: HashSet::new(),
-            roles_on: HashSet::new(),
             tuple_places: found
                 .tuples
                 .iter()
                 .filter(|tuple| !tuple.is_expired(now))
                 .map(|tuple| ((tuple.key.clone(), tuple.org_id), tuple.id))
                 .collect(),
+            access: AccessIntake::new(found),
             changes: Vec::new(),
             counts: ImportCounts::default(),
         }
@@ -412,8 +485,7 @@ impl<'s> Intake<'s> {
         }
         // The id may be in use already, as an external user's; a row that does not count would change what it holds.
         if user.status != UserStatus::Active && self.members_there.contains(&user.id) {
-            let why = "has memberships already, as one without a row, so that its row must be active";
-            return Err(DomainError::ImportConflict { kind: IdType::User, why });
+            return Err(conflict(IdType::User, "has memberships already, as one without a row, so that its row must be active"));
         }
         self.counts.users += 1;
         self.changes.push(Change::InsertUser(user));
@@ -470,9 +542,7 @@ impl<'s> Intake<'s> {
             status: row.status,
             ancestors: org.ancestors.clone(),
             owners: BTreeSet::new(),
-            memberships: 0,
-            invitations: 0,
-            tuples: 0,
+            counts: ImportCounts::default(),
         };
         self.orgs.insert(row.id, intake);
         if let Some(there) = there {
@@ -485,9 +555,8 @@ impl<'s> Intake<'s> {
             };
             return self.unchanged(same == *there, IdType::Organization);
         }
-        if self.role_bound.contains(&org.id) || self.roles_on.contains(&org.id) {
-            let why = "is the object of a stored tuple whose relation is a role's: take that away first";
-            return Err(DomainError::ImportConflict { kind: IdType::Organization, why });
+        if self.is_role_bound(org.id) {
+            return Err(conflict(IdType::Organization, "is the object of a stored tuple whose relation is a role's: take that away first"));
         }
         let claimed = if org.status == OrgStatus::Revoked { None } else { org.slug.clone() };
         if let Some(slug) = &claimed
@@ -504,10 +573,24 @@ impl<'s> Intake<'s> {
         Ok(())
     }
 
+    /// An organization further up: whether it is new, and its status.
+    fn place(&self, id: OrgId) -> Result<(bool, OrgStatus), DomainError> {
+        check::found(self.orgs.get(&id), IdType::Organization).map(|org| (org.new, org.status))
+    }
+
+    /// One more new row, of an organization if it belongs to one.
+    fn count(&mut self, org: Option<OrgId>, counter: fn(&mut ImportCounts) -> &mut u64) {
+        *counter(&mut self.counts) += 1;
+        if let Some(org) = org.and_then(|org| self.orgs.get_mut(&org)) {
+            *counter(&mut org.counts) += 1;
+        }
+    }
+
     fn member(&mut self, row: &ImportMember) -> Result<(), DomainError> {
         let metadata = row.metadata.as_ref().map(check::metadata).transpose()?.unwrap_or_default();
-        let org = check::found(self.orgs.get_mut(&row.org_id), IdType::Organization)?;
-        let role = check::built_in_role(&row.role)?;
+        let (is_new, org_status) = self.place(row.org_id)?;
+        // What an ended membership held may be gone, or be known there no more.
+        let role = self.held(&row.role, row.role_id, row.org_id, row.status != MembershipStatus::Revoked)?;
         if role == Role::Owner && row.expires_at.is_some() {
             return Err(Precondition::OwnerCannotExpire.into());
         }
@@ -545,9 +628,8 @@ impl<'s> Intake<'s> {
             return self.unchanged(same == **there, IdType::Membership);
         }
         // Rows come with their organization: one that is there already takes members by its own operations.
-        if !org.new {
-            let why = "is in the store already: its members come by the operations for members";
-            return Err(DomainError::ImportConflict { kind: IdType::Organization, why });
+        if !is_new {
+            return Err(conflict(IdType::Organization, "is in the store already: its members come by the operations for members"));
         }
         if let Some(before) = row.replaces {
             let ended = (row.org_id, row.usr_id, MembershipStatus::Revoked);
@@ -555,22 +637,25 @@ impl<'s> Intake<'s> {
                 return Err(DomainError::NotFound(IdType::Membership));
             }
             if !self.replaced.insert(before) {
-                return Err(DomainError::ImportConflict { kind: IdType::Membership, why: "is replaced by an earlier row already" });
+                return Err(conflict(IdType::Membership, "is replaced by an earlier row already"));
             }
         }
         if mem.status != MembershipStatus::Revoked {
-            if org.status == OrgStatus::Revoked {
+            if org_status == OrgStatus::Revoked {
                 return Err(Precondition::OrgNotActive.into());
             }
             if !self.current.insert((mem.org_id, mem.usr_id)) {
                 return Err(DomainError::DuplicateMembership);
             }
         }
-        if role == Role::Owner && mem.status == MembershipStatus::Active {
+        let owned = self.orgs.get_mut(&mem.org_id).filter(|_| role == Role::Owner && mem.status == MembershipStatus::Active);
+        if let Some(org) = owned {
             org.owners.insert(mem.usr_id);
         }
-        org.memberships += 1;
-        self.counts.memberships += 1;
+        if mem.status != MembershipStatus::Revoked {
+            self.rely_on_held(role);
+        }
+        self.count(Some(mem.org_id), |counts| &mut counts.memberships);
         self.changes.push(Change::InsertMembership(mem));
         Ok(())
     }
@@ -592,16 +677,32 @@ impl<'s> Intake<'s> {
     }
 
     fn unchanged(&mut self, same: bool, kind: IdType) -> Result<(), DomainError> {
+        self.same(same, noun(kind))
+    }
+
+    /// A row that is there: it is unchanged, or the import is refused.
+    fn same(&mut self, same: bool, row: &'static str) -> Result<(), DomainError> {
         if !same {
-            return Err(DomainError::ImportConflict { kind, why: "is in the store already, with other content" });
+            return Err(DomainError::ImportConflict { row, why: "is in the store already, with other content" });
         }
         self.counts.unchanged += 1;
         Ok(())
     }
 }
 
-fn twice(kind: IdType) -> DomainError {
-    DomainError::ImportConflict { kind, why: "stands in the rows twice" }
+const fn conflict(kind: IdType, why: &'static str) -> DomainError {
+    DomainError::ImportConflict { row: noun(kind), why }
+}
+
+const TWICE: &str = "stands in the rows twice";
+
+const fn twice(kind: IdType) -> DomainError {
+    conflict(kind, TWICE)
+}
+
+/// What an organization that is there gets by its own operations, no import brings.
+const fn comes_late() -> DomainError {
+    conflict(IdType::Organization, "is in the store already: what belongs to it comes by its own operations")
 }
 
 /// Times that the file does not give are those of the row that is there.

@@ -1,11 +1,11 @@
 //! Invitations and tuples to bring in.
 
-use super::{Intake, twice};
+use super::{Intake, comes_late, twice};
 use crate::change::Change;
 use crate::decide::{PreTuple, check, invitations::InvitationInput, tuples::tuple_key};
 use crate::entity::{Invitation, InvitationStatus, OrgStatus};
 use crate::error::{DomainError, Precondition};
-use crate::id::{IdType, InvitationId, OrgId, TupleId, UserId};
+use crate::id::{IdType, InvitationId, OrgId, RoleId, TupleId, UserId};
 use crate::role::Role;
 use crate::time::Timestamp;
 use crate::tuple::{Tuple, TupleKey};
@@ -22,6 +22,8 @@ pub struct ImportInvitation {
     pub identifier: String,
     /// As what: the role's slug.
     pub role: String,
+    /// The role's id, where the slug alone would not say which; an invitation that is over may offer a role that is gone.
+    pub role_id: Option<RoleId>,
     /// As a reader sees it.
     pub status: InvitationStatus,
     /// What else it promises.
@@ -71,18 +73,14 @@ impl ImportTuple {
     }
 }
 
-/// What an organization that is there gets by its own operations, no import brings.
-fn comes_late() -> DomainError {
-    let why = "is in the store already: what belongs to it comes by its own operations";
-    DomainError::ImportConflict { kind: IdType::Organization, why }
-}
-
 impl Intake<'_> {
     pub(super) fn invitation(&mut self, row: &ImportInvitation) -> Result<(), DomainError> {
         let said = InvitationInput::new(row.identifier.as_str(), row.role.as_str(), row.expires_at).pre_tuples(row.pre_tuples.clone());
         let (identifier, pre_tuples) = said.forms()?;
-        let org = check::found(self.orgs.get_mut(&row.org_id), IdType::Organization)?;
-        let role = check::built_in_role(&row.role)?;
+        let (is_new, org_status) = self.place(row.org_id)?;
+        let is_open = row.status == InvitationStatus::Pending;
+        // What an invitation that is over offered may be gone, or be known there no more.
+        let role = self.held(&row.role, row.role_id, row.org_id, is_open && self.now < row.expires_at)?;
         if pre_tuples.iter().any(|promise| promise.object.kind == ObjectType::ORG) {
             return Err(Precondition::PreTupleOnOrg.into());
         }
@@ -90,7 +88,6 @@ impl Intake<'_> {
             return Err(twice(IdType::Invitation));
         }
         let created_at = row.created_at.unwrap_or(self.now);
-        let is_open = row.status == InvitationStatus::Pending;
         let is_expired = row.status == InvitationStatus::Expired;
         let given = Invitation {
             id: row.id,
@@ -126,19 +123,21 @@ impl Intake<'_> {
             let same = Invitation { created_at: if row.created_at.is_some() { inv.created_at } else { there.created_at }, ..inv };
             return self.unchanged(same == there, IdType::Invitation);
         }
-        if !org.new {
+        if !is_new {
             return Err(comes_late());
         }
         if is_open && inv.status == InvitationStatus::Pending {
-            if org.status == OrgStatus::Revoked {
+            if org_status == OrgStatus::Revoked {
                 return Err(Precondition::OrgNotActive.into());
             }
             if !self.pending.insert((inv.org_id, inv.identifier.clone())) {
                 return Err(DomainError::DuplicateInvitation);
             }
         }
-        org.invitations += 1;
-        self.counts.invitations += 1;
+        if inv.status == InvitationStatus::Pending {
+            self.rely_on_held(inv.role);
+        }
+        self.count(Some(inv.org_id), |counts| &mut counts.invitations);
         self.changes.push(Change::InsertInvitation(inv));
         Ok(())
     }
@@ -156,7 +155,10 @@ impl Intake<'_> {
         let object_org = key.object.as_org();
         let in_store = object_org.is_some_and(|org| self.orgs_there.contains_key(&org));
         let in_file = object_org.and_then(|org| self.orgs.get(&org));
-        if (in_store || in_file.is_some()) && Role::from_slug(key.relation.as_str()).is_some() {
+        let is_over = row.expires_at.is_some_and(|end| self.now >= end);
+        // A tuple that is over may be older than the role.
+        let is_role = |org| Role::from_slug(key.relation.as_str()).is_some() || !is_over && self.knows(org, &key.relation);
+        if (in_store || in_file.is_some()) && object_org.is_some_and(is_role) {
             return Err(Precondition::MembershipRelation.into());
         }
         // The organization of the tuple is that of its scope, else the one that is its object.
@@ -192,19 +194,16 @@ impl Intake<'_> {
         if let Some(id) = self.tuple_places.get(&place) {
             return Err(DomainError::DuplicateTuple { id: *id });
         }
-        if Role::from_slug(tuple.key.relation.as_str()).is_some() {
-            self.roles_on.extend(object_org);
+        if let Some(org) = object_org {
+            self.relate(org, &tuple.key.relation);
         }
         self.tuple_places.insert(place, tuple.id);
         let home = tuple.org_id.or_else(|| tuple.key.object.as_org());
-        if let Some(org) = home.and_then(|org| self.orgs.get_mut(&org)) {
-            org.tuples += 1;
-        }
+        self.count(home, |counts| &mut counts.tuples);
         let in_the_way = |old: &&Tuple| old.id == tuple.id || (old.key == tuple.key && old.org_id == tuple.org_id);
         for old in self.expired.extract_if(.., |old| in_the_way(&&**old)) {
             self.changes.push(Change::DeleteTuple { id: old.id });
         }
-        self.counts.tuples += 1;
         self.changes.push(Change::InsertTuple(tuple));
         Ok(())
     }

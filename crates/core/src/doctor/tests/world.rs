@@ -208,6 +208,7 @@ impl World {
             org_id: imported,
             identifier: "anna@example.org".to_owned(),
             role: "member".to_owned(),
+            role_id: None,
             status: crate::entity::InvitationStatus::Declined,
             pre_tuples: Vec::new(),
             invited_by: olga,
