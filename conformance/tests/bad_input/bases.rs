@@ -23,6 +23,13 @@ const ORG_ROW: &str = "import of an organization";
 const MEMBER_ROW: &str = "import of a membership";
 const INV_ROW: &str = "import of an invitation";
 const TUP_ROW: &str = "import of a tuple";
+const PERMISSION_ROW: &str = "import of a permission";
+const ROLE_ROW: &str = "import of a role";
+const ROLE_PERMISSION_ROW: &str = "import of a role's permission";
+const GROUP_ROW: &str = "import of a group";
+const GROUP_MEMBER_ROW: &str = "import of a group's member";
+const GROUP_ROLE_ROW: &str = "import of a group's role";
+const OVERRIDE_ROW: &str = "import of an override";
 pub(crate) const INV_ENTRY: &str = "an entry of create_invitations";
 pub(crate) const CHECK_ENTRY: &str = "an entry of check_many";
 pub(crate) const DEFINITION_ENTRY: &str = "a definition of sync_catalog";
@@ -73,6 +80,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
                 "usr_id",
                 "org_id",
                 "role",
+                "role_id?",
                 "status?",
                 "replaces?",
                 "invited_by?",
@@ -91,6 +99,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
                 "org_id",
                 "identifier",
                 "role",
+                "role_id?",
                 "status?",
                 "pre_tuples?",
                 "invited_by",
@@ -117,6 +126,16 @@ pub(crate) fn subjects() -> Vec<Subject> {
                 "expires_at?",
             ],
         ),
+        row(PERMISSION_ROW, &["type", "slug", "name?", "description?", "category?", "created_at?", "updated_at?"]),
+        row(
+            ROLE_ROW,
+            &["type", "id", "org_id?", "slug", "name?", "description?", "inherits_to_descendants?", "created_at?", "updated_at?"],
+        ),
+        row(ROLE_PERMISSION_ROW, &["type", "role_id", "permission", "granted_by?", "created_at?", "expires_at?"]),
+        row(GROUP_ROW, &["type", "id", "org_id", "slug", "name?", "created_at?", "updated_at?"]),
+        row(GROUP_MEMBER_ROW, &["type", "group_id", "org_id", "usr_id", "granted_by?", "created_at?", "expires_at?"]),
+        row(GROUP_ROLE_ROW, &["type", "group_id", "org_id", "role", "role_id?", "granted_by?", "created_at?", "expires_at?"]),
+        row(OVERRIDE_ROW, &["type", "holder", "permission", "effect", "granted_by?", "created_at?", "expires_at?"]),
         part(INV_ENTRY, "create_invitations", "invalid_format.invitations", &["identifier", "role", "expires_at", "pre_tuples?"]),
         part(CHECK_ENTRY, "check_many", "invalid_format.checks", &["subject_type", "subject_id", "relation", "object_type", "object_id"]),
         part(DEFINITION_ENTRY, "sync_catalog", "invalid_format.custom", &["slug", "name?", "description?", "category?"]),
@@ -134,11 +153,12 @@ pub(crate) fn subjects() -> Vec<Subject> {
 /// The input of the operation, for what is not an input itself.
 pub(crate) fn wrap(subject: &str, world: &World, input: Value) -> Value {
     match subject {
-        USER_ROW | ORG_ROW | TUP_ROW => json!({"rows": [input]}),
-        // Both follow their organization, which here is in the store already, just so.
-        MEMBER_ROW | INV_ROW => {
-            json!({"rows": [{"type": "organization", "id": world.org.to_string(), "name": "Acme Inc.", "slug": World::SLUG}, input]})
-        }
+        USER_ROW | ORG_ROW | TUP_ROW | PERMISSION_ROW => json!({"rows": [input]}),
+        // They follow what they lean on, which here is in the store already, just so.
+        MEMBER_ROW | INV_ROW | ROLE_ROW | GROUP_ROW | OVERRIDE_ROW => json!({"rows": [home(world), input]}),
+        ROLE_PERMISSION_ROW => json!({"rows": [home(world), role(world), input]}),
+        GROUP_MEMBER_ROW => json!({"rows": [home(world), member(world), group(world), input]}),
+        GROUP_ROLE_ROW => json!({"rows": [home(world), role(world), group(world), input]}),
         INV_ENTRY => json!({"org_id": world.org.to_string(), "invited_by": world.owner.to_string(), "invitations": [input]}),
         CHECK_ENTRY => json!({"checks": [checked(world), input]}),
         DEFINITION_ENTRY => {
@@ -175,6 +195,23 @@ fn checked(w: &World) -> Value {
     let hex = member.strip_prefix("usr_").expect("an id of a user");
     let uuid = format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
     json!({"subject_type": "usr", "subject_id": uuid, "relation": "viewer", "object_type": "doc", "object_id": World::DOC})
+}
+
+fn home(w: &World) -> Value {
+    json!({"type": "organization", "id": w.org.to_string(), "name": "Acme Inc.", "slug": World::SLUG})
+}
+
+fn member(w: &World) -> Value {
+    let (id, usr) = (w.member_mem.to_string(), w.member.to_string());
+    json!({"type": "membership", "id": id, "usr_id": usr, "org_id": w.org.to_string(), "role": "member"})
+}
+
+fn role(w: &World) -> Value {
+    json!({"type": "role", "id": w.role.to_string(), "org_id": w.org.to_string(), "slug": World::ROLE})
+}
+
+fn group(w: &World) -> Value {
+    json!({"type": "group", "id": w.group.to_string(), "org_id": w.org.to_string(), "slug": "desk"})
 }
 
 /// Two definitions that say different things of one permission.
@@ -365,6 +402,25 @@ fn base(operation: &str, w: &World) -> (&'static str, Value) {
             json!({"type": "tuple", "id": text(&w.open_tup), "subject_type": "doc", "subject_id": World::DOC, "relation": "owner",
                 "object_type": "folder", "object_id": World::FOLDER}),
         ),
+        PERMISSION_ROW => ("conflict.import", json!({"type": "permission", "slug": World::READ, "name": "Another"})),
+        ROLE_ROW => ("conflict.import", also(role(w), "name", "Another")),
+        ROLE_PERMISSION_ROW => (
+            "conflict.import",
+            json!({"type": "role_permission", "role_id": text(&w.role), "permission": World::READ, "expires_at": FUTURE}),
+        ),
+        GROUP_ROW => ("conflict.import", also(group(w), "name", "Another")),
+        GROUP_MEMBER_ROW => (
+            "conflict.import",
+            json!({"type": "group_member", "group_id": text(&w.group), "org_id": text(&w.org), "usr_id": text(&w.member),
+                "expires_at": FUTURE}),
+        ),
+        GROUP_ROLE_ROW => (
+            "conflict.import",
+            json!({"type": "group_role", "group_id": text(&w.group), "org_id": text(&w.org), "role": World::ROLE, "expires_at": FUTURE}),
+        ),
+        OVERRIDE_ROW => {
+            ("conflict.import", json!({"type": "override", "holder": text(&w.org), "permission": World::WRITE, "effect": "grant"}))
+        }
         _ => panic!("{operation} has no base in the table"),
     }
 }
@@ -425,6 +481,18 @@ fn by_label(operation: &str, field: &str, label: &str) -> Option<&'static str> {
         // It would have to have expired, or to have come to its end.
         (MEMBER_ROW | INV_ROW, "status", "expired") => "invalid_format.status",
         (INV_ROW, "status", "accepted" | "declined" | "revoked") => "invalid_format.status",
+        // A permission of which something else is said is new with another slug, and unchanged without what is said.
+        (PERMISSION_ROW | ROLE_ROW | GROUP_ROW, "name", "missing" | "null") => "ok",
+        (ROLE_PERMISSION_ROW | GROUP_MEMBER_ROW | GROUP_ROLE_ROW, "expires_at", "missing" | "null") => "ok",
+        (OVERRIDE_ROW, "effect", "deny") => "ok",
+        // An organization of the store gets no more by an import, and a user needs no row.
+        (ROLE_ROW | GROUP_ROW, "id", "unknown") => "conflict.import",
+        (ROLE_PERMISSION_ROW | GROUP_MEMBER_ROW | GROUP_ROLE_ROW | OVERRIDE_ROW, "granted_by", "unknown") => "conflict.import",
+        (GROUP_MEMBER_ROW, "usr_id", "unknown") => "precondition.not_a_member",
+        // The role that is called so has another id.
+        (MEMBER_ROW | INV_ROW | GROUP_ROLE_ROW, "role_id", "unknown") => "precondition.unknown_role",
+        // It is its own slug that it would have to give up first.
+        (ROLE_ROW, "slug", "another role of the organization") => "conflict.import",
         // Nobody has accepted or ended what is pending.
         (INV_ROW, "invited_user_id" | "terminal_by", "unknown") => "invalid_format.status",
         _ => return None,
@@ -436,6 +504,8 @@ fn accepted(operation: &str, field: &str) -> Option<&'static str> {
     match (operation, field) {
         ("create_invitation" | INV_ENTRY, "identifier") | ("sync_catalog", "custom") => Some("ok"),
         ("create_role", "slug") => Some("precondition.unknown_permission"),
+        (PERMISSION_ROW, "slug") => Some("ok"),
+        (ROLE_PERMISSION_ROW | OVERRIDE_ROW, "permission") => Some("precondition.unknown_permission"),
         ("grant_role_permission" | "set_org_override" | "set_membership_override", "permission") => Some("precondition.unknown_permission"),
         _ => None,
     }

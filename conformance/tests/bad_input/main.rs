@@ -29,7 +29,7 @@ use bases::{Base, Subject};
 use table::{Case, Expect, Form};
 
 /// Cases of one store; fewer mean that a part of the table was lost.
-const AT_LEAST: usize = 17_500;
+const AT_LEAST: usize = 20_000;
 
 // covers: ERR-1, ERR-2, ERR-3, ERR-4, ERR-5
 #[test]

@@ -69,6 +69,8 @@ pub(crate) enum Form {
     Description,
     /// What an override of an organization does.
     OrgEffect,
+    /// What an override that is there does.
+    Effect,
     /// What an override of a membership does.
     MembershipEffect,
     /// A list of definitions, each as its own subject tries it.
@@ -91,12 +93,14 @@ pub(crate) enum Form {
 pub(crate) fn form(operation: &str, field: &str) -> Form {
     match (operation, field) {
         ("get_org_by_slug", "slug") => Form::SlugSought,
-        ("define_permission" | bases::DEFINITION_ENTRY, "slug") | (_, "permission") => Form::Permission,
-        ("create_role", "slug") => Form::RoleSlug,
+        ("define_permission" | bases::DEFINITION_ENTRY | "import of a permission", "slug") | (_, "permission") => Form::Permission,
+        ("create_role" | "import of a role", "slug") => Form::RoleSlug,
         ("create_role", "permissions") => Form::Permissions(100_000),
         ("has_all_permissions" | "has_any_permission", "permissions") => Form::Permissions(200),
         ("seed_system_roles", "inherits_to_descendants") => Form::BuiltInRoles,
-        ("create_group", "slug") => Form::GroupSlug,
+        ("create_group" | "import of a group", "slug") => Form::GroupSlug,
+        ("import of an override", "effect") => Form::Effect,
+        ("import of an override", "holder") => Form::Id("org"),
         ("set_org_override", "effect") => Form::OrgEffect,
         ("set_membership_override", "effect") => Form::MembershipEffect,
         (_, "role_id" | "replacement_role_id") => Form::Id("rol"),
@@ -116,6 +120,8 @@ pub(crate) fn form(operation: &str, field: &str) -> Form {
         ("import of a membership", "id" | "replaces") => Form::Id("mem"),
         ("import of an invitation", "id") => Form::Id("inv"),
         ("import of a tuple", "id") => Form::Id("tup"),
+        ("import of a role", "id") => Form::Id("rol"),
+        ("import of a group", "id") => Form::Id("grp"),
         ("import of a user" | "import of an organization", "status") => Form::OrgStatus,
         ("import of an invitation" | "list_invitations" | "list_invitations_for", "status") => Form::InvitationStatus,
         // Looked for: a text that can be none finds nothing.
@@ -126,7 +132,7 @@ pub(crate) fn form(operation: &str, field: &str) -> Form {
         (_, "rows") => Form::Rows,
         (_, "type") => Form::RowKind,
         (_, "removed_by" | "usr_id" | "creator" | "invited_by" | "transfer_to" | "admin_usr_id") => Form::Id("usr"),
-        (_, "as_usr_id" | "invited_user_id" | "terminal_by" | "created_by") => Form::Id("usr"),
+        (_, "as_usr_id" | "invited_user_id" | "terminal_by" | "created_by" | "granted_by") => Form::Id("usr"),
         (_, "inv_id") => Form::Id("inv"),
         (_, "tup_id") => Form::Id("tup"),
         (_, "org_id" | "parent_id" | "new_parent_id") => Form::Id("org"),
@@ -228,7 +234,7 @@ fn column(form: Form) -> usize {
         Form::Exposure => 18,
         // What may be an empty list, a word of a few, and what must have a form of its own: as above.
         Form::Permissions(_) | Form::BuiltInRoles | Form::Definitions | Form::Manifest | Form::Actions => 1,
-        Form::OrgEffect | Form::MembershipEffect | Form::TenantScope => 9,
+        Form::Effect | Form::OrgEffect | Form::MembershipEffect | Form::TenantScope => 9,
         Form::Permission | Form::RoleSlug | Form::Asks => 12,
         Form::Description => 13,
     }
@@ -435,6 +441,7 @@ fn of_form(form: Form, world: &World) -> Vec<(&'static str, Value, Expect)> {
         Form::BuiltInRoles => built_in_roles(),
         Form::GroupSlug => group_slugs(),
         Form::Description => descriptions(),
+        Form::Effect => effects("grant", "clear"),
         Form::OrgEffect => effects("inherit", "clear"),
         Form::MembershipEffect => effects("clear", "inherit"),
         Form::Definitions => definitions(),
@@ -937,7 +944,7 @@ pub(crate) fn malformed(field: &str, form: Form) -> Vec<Value> {
         Form::Opaque(_) if belongs_to_the_form(field) => Some(json!("")),
         Form::PreTuples => Some(Value::Array(vec![json!({"relation": "viewer", "object_type": "doc", "object_id": World::DOC}); 101])),
         Form::Invitations | Form::Checks | Form::Definitions | Form::Manifest | Form::Asks => Some(json!(["x"])),
-        Form::OrgEffect | Form::MembershipEffect | Form::TenantScope | Form::Exposure => Some(json!("x")),
+        Form::Effect | Form::OrgEffect | Form::MembershipEffect | Form::TenantScope | Form::Exposure => Some(json!("x")),
         Form::Permissions(_) | Form::BuiltInRoles | Form::Actions => Some(json!(["doc.read", 7])),
         _ => None,
     });
@@ -980,6 +987,7 @@ pub(crate) fn refused_by_a_check(field: &str, form: Form) -> Option<Value> {
         | Form::Rows
         | Form::RowKind
         | Form::Binding
+        | Form::Effect
         | Form::OrgEffect
         | Form::MembershipEffect
         | Form::Definitions

@@ -134,6 +134,16 @@ fn imported() -> Vec<Value> {
             "object_type": "doc", "object_id": World::DOC, "org_id": id("org", 0)})
     };
     let org = json!({"type": "organization", "id": id("org", 0), "name": "Imported", "slug": "imported"});
+    // And what there is of permissions, each behind what it leans on.
+    let permission = |number| json!({"type": "permission", "slug": format!("imported.action{number}")});
+    let role = json!({"type": "role", "id": id("rol", 0), "org_id": id("org", 0), "slug": "imported"});
+    let grant = |number| json!({"type": "role_permission", "role_id": id("rol", 0), "permission": format!("imported.action{number}")});
+    let group = json!({"type": "group", "id": id("grp", 0), "org_id": id("org", 0), "slug": "imported"});
+    let in_group = |number| json!({"type": "group_member", "group_id": id("grp", 0), "org_id": id("org", 0), "usr_id": id("usr", number)});
+    let of_group = json!({"type": "group_role", "group_id": id("grp", 0), "org_id": id("org", 0), "role": "imported"});
+    let denied = |number| json!({"type": "override", "holder": id("mem", number), "permission": "imported.action0", "effect": "deny"});
     let of_org = (0..40).map(member).chain((0..20).map(invitation)).chain((0..20).map(tuple));
-    (0..40).map(user).chain([org]).chain(of_org).collect()
+    let of_catalog = (0..10).map(permission).chain([role]).chain((0..10).map(grant));
+    let of_groups = [group].into_iter().chain((0..10).map(in_group)).chain([of_group]).chain((0..10).map(denied));
+    (0..40).map(user).chain([org]).chain(of_catalog).chain(of_org).chain(of_groups).collect()
 }

@@ -3,6 +3,7 @@
 //! The set of changes is closed. What each one means is defined by [`crate::State::apply`]; a store matches them
 //! exhaustively, without `_` and without `..`, so that a new one does not compile until every store handles it.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -45,9 +46,19 @@ impl Plan {
     }
 
     /// Whether it was decided over rows that no guard of it stands for: what organizations below hold, or any at all. Such a plan is one of
-    /// those rows only if its guarded rows were taken before they were read; what is done below takes one of them too.
+    /// those rows only if its guarded rows were taken before they were read; what is done below takes one of them too. Below an organization
+    /// that comes with the plan there is nothing yet.
     pub fn rests_on_what_is_below(&self) -> bool {
-        self.changes.iter().any(|change| matches!(change, Change::InsertRole(_) | Change::DeleteRole { .. } | Change::MoveOrg { .. }))
+        let mut born = HashSet::new();
+        self.changes.iter().any(|change| match change {
+            Change::InsertOrg(org) => {
+                born.insert(org.id);
+                false
+            }
+            Change::InsertRole(role) => role.org_id.is_none_or(|org| !born.contains(&org)),
+            Change::DeleteRole { .. } | Change::MoveOrg { .. } => true,
+            _ => false,
+        })
     }
 
     /// The plan holds only while the user's row stays as it is.

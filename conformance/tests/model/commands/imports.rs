@@ -37,9 +37,12 @@ fn rows(maker: &mut Maker, owner: UserId) -> Value {
     for (number, org) in std::iter::once(&org).chain(&child).enumerate() {
         rows.push(json!({"type": "membership", "id": id("mem", tag, number), "org_id": org, "usr_id": owner, "role": "owner"}));
     }
+    known(maker, &mut rows, tag, &org, &user);
     let ends = maker.maybe(60, |maker| json!(end(i64::try_from(maker.dice.below(50)).expect("a number"))));
-    rows.push(json!({"type": "membership", "id": id("mem", tag, 5), "org_id": org, "usr_id": user, "role": "member", "expires_at": ends,
+    let role = if rows.iter().any(|row| row["type"] == "role" && row["org_id"] == json!(org)) { "porter" } else { "member" };
+    rows.push(json!({"type": "membership", "id": id("mem", tag, 5), "org_id": org, "usr_id": user, "role": role, "expires_at": ends,
         "metadata": {"desk": 7}}));
+    teams(maker, &mut rows, tag, &org, &user);
     let count = maker.dice.below(3);
     for (number, identifier) in IDENTIFIERS.iter().enumerate().take(count) {
         let seconds = i64::try_from(maker.dice.below(60)).expect("a number");
@@ -58,6 +61,36 @@ fn rows(maker: &mut Maker, owner: UserId) -> Value {
         spoil(maker, &mut rows);
     }
     Value::Array(rows)
+}
+
+/// A permission, and a role of the organization and one of the system that grant it.
+fn known(maker: &mut Maker, rows: &mut Vec<Value>, tag: usize, org: &str, user: &str) {
+    let now = maker.view.now;
+    if !maker.dice.percent(50) {
+        return;
+    }
+    let slug = format!("imported.action{}", maker.dice.below(3));
+    rows.push(json!({"type": "permission", "slug": slug, "category": "imported"}));
+    rows.push(json!({"type": "role", "id": id("rol", tag, 1), "org_id": org, "slug": "porter", "inherits_to_descendants": true}));
+    let ends = maker.maybe(40, |_| json!(now.plus_seconds(20).to_string()));
+    rows.push(json!({"type": "role_permission", "role_id": id("rol", tag, 1), "permission": slug, "expires_at": ends}));
+    if maker.dice.percent(30) {
+        rows.push(json!({"type": "role", "id": id("rol", tag, 2), "slug": maker.one_of(&["steward", "warden"])}));
+        rows.push(json!({"type": "role_permission", "role_id": id("rol", tag, 2), "permission": slug, "granted_by": user}));
+    }
+    rows.push(json!({"type": "override", "holder": org, "permission": slug, "effect": maker.one_of(&["grant", "deny"])}));
+}
+
+/// A group with the user in it, and what overrides the user's roles.
+fn teams(maker: &mut Maker, rows: &mut Vec<Value>, tag: usize, org: &str, user: &str) {
+    let Some(slug) = rows.iter().find(|row| row["type"] == "permission").map(|row| row["slug"].clone()) else { return };
+    let now = maker.view.now;
+    let ends = maker.maybe(40, |maker| json!(now.plus_seconds(i64::try_from(maker.dice.below(60)).expect("a number") - 20).to_string()));
+    let group = id("grp", tag, 1);
+    rows.push(json!({"type": "group", "id": group, "org_id": org, "slug": "porters"}));
+    rows.push(json!({"type": "group_member", "group_id": group, "org_id": org, "usr_id": user, "expires_at": ends}));
+    rows.push(json!({"type": "group_role", "group_id": group, "org_id": org, "role": maker.one_of(&["porter", "editor", "steward"])}));
+    rows.push(json!({"type": "override", "holder": id("mem", tag, 5), "permission": slug, "effect": "deny", "expires_at": ends}));
 }
 
 /// Makes one of them wrong: without an owner, with a row twice, with an unknown role, with one that stands below what it leans on.
