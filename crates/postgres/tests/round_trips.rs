@@ -9,11 +9,11 @@ use support::{Proxy, TestSchema, org, usr};
 use tenantry_core::{
     AcceptInvitation, AccessStore, AddGroupMember, AddGroupRole, AddMember, AdminRemove, Caller, ChangeRole, CheckAny, CheckOne,
     CountMembers, CreateGroup, CreateInvitation, CreateInvitations, CreateOrg, CreateRole, CreateTuple, CreateUser, DeclineInvitation,
-    DefinePermission, DeleteGroup, DeleteRole, DeleteTuple, ExtendInvitation, GrantRolePermissions, InvitationInput, ListAllChanges,
-    ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor, ListMembers,
-    ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles, ListTuplesForObject,
-    ListTuplesForSubject, ListUsersWith, MoveOrg, Patch, PermissionAsk, PermissionDefinition, PermissionResolver, PreTuple,
-    ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation, RevokeOrg,
+    DefinePermission, DeleteGroup, DeleteRole, DeleteTuple, ExtendInvitation, GrantRolePermissions, Import, InvitationInput,
+    ListAllChanges, ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor,
+    ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles,
+    ListTuplesForObject, ListTuplesForSubject, ListUsersWith, MoveOrg, Patch, PermissionAsk, PermissionDefinition, PermissionResolver,
+    PreTuple, ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation, RevokeOrg,
     RevokeRolePermissions, RevokeUser, SeedSystemRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg,
     SuspendUser, SyncCatalog, TenancyStore, TransferOwnership, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole,
 };
@@ -192,6 +192,48 @@ async fn a_mutation_is_two_round_trips_and_a_read_one_at_the_wire() {
     each_operation!(store, count);
     // An import takes as many as its rows need, and a sweep loads invitations and tuples one after the other.
     assert_eq!(count.1, tenantry_core::wire::OPERATIONS.len() - 2);
+}
+
+/// Rows of every kind, so many of each, of a new organization.
+fn rows_of_every_kind(part: u32, each: u32) -> Import {
+    let id = |prefix: &str, number: u32| format!("{prefix}_01960000{part:04x}70008000{number:012x}");
+    let (org, of_org) = (id("org", 0), format!("\"org_id\":\"{}\"", id("org", 0)));
+    let mut lines = vec![format!(r#"{{"type":"organization","id":"{org}"}}"#)];
+    let mut each_of = |row: &dyn Fn(u32) -> String| lines.extend((0..each).map(row));
+    each_of(&|n| format!(r#"{{"type":"user","id":"{}"}}"#, id("usr", n)));
+    each_of(&|n| format!(r#"{{"type":"permission","slug":"part{part}.action{n}"}}"#));
+    let slug = |n: u32| format!("part_{}", "x".repeat(n as usize + 1));
+    each_of(&|n| format!(r#"{{"type":"role","id":"{}",{of_org},"slug":"{}"}}"#, id("rol", n), slug(n)));
+    each_of(&|n| format!(r#"{{"type":"role_permission","role_id":"{}","permission":"part{part}.action{n}"}}"#, id("rol", n)));
+    let role = |n: u32| if n == 0 { "owner".to_owned() } else { slug(n) };
+    let member = |n| format!(r#""usr_id":"{}",{of_org}"#, id("usr", n));
+    each_of(&|n| format!(r#"{{"type":"membership","id":"{}",{},"role":"{}"}}"#, id("mem", n), member(n), role(n)));
+    each_of(&|n| format!(r#"{{"type":"group","id":"{}",{of_org},"slug":"group-{n}"}}"#, id("grp", n)));
+    each_of(&|n| format!(r#"{{"type":"group_member","group_id":"{}",{}}}"#, id("grp", n), member(n)));
+    each_of(&|n| format!(r#"{{"type":"group_role","group_id":"{}",{of_org},"role":"{}"}}"#, id("grp", n), slug(n)));
+    let denied = |n| format!(r#""permission":"part{part}.action{n}","effect":"deny"}}"#);
+    each_of(&|n| format!(r#"{{"type":"override","holder":"{}",{}"#, id("mem", n), denied(n)));
+    let rows = lines.iter().map(|line| serde_json::from_str(line).unwrap()).map(|line| tenantry_core::wire::import_row(&line).unwrap());
+    Import::new((1..).zip(rows).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_takes_as_many_round_trips_whatever_the_number_of_its_rows() {
+    let (proxy, schema) = (Proxy::start().await, TestSchema::new());
+    let store = Options::new().schema(schema.name()).migrate(true).max_connections(1).connect(&proxy.url).await.unwrap();
+    let mut counted = Vec::new();
+    // The first one prepares the statements.
+    for (part, each) in [(1, 1), (2, 1), (3, 25)] {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        proxy.counts.take();
+        let counts = store.import(rows_of_every_kind(part, each)).await.unwrap();
+        assert_eq!((counts.users, counts.roles, counts.overrides), (each.into(), each.into(), each.into()));
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        counted.push(proxy.counts.take().1);
+    }
+    println!("{counted:?}");
+    assert_eq!(counted[1], counted[2]);
+    assert!(counted[2] < 30, "{counted:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

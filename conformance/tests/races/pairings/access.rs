@@ -6,14 +6,14 @@ use tenantry_core::{
     SetMembershipOverride, UserId,
 };
 
-use super::{MEM_NOT_ACTIVE, MEMBERSHIP_RELATION, NOT_A_MEMBER, NOT_FOUND, OK, Pairing, Race, call, create_org, on_org};
+use super::{
+    MEM_NOT_ACTIVE, MEMBERSHIP_RELATION, NOT_A_MEMBER, NOT_FOUND, OK, Pairing, ROLE_IN_USE, ROLE_SLUG, Race, call, create_org, on_org,
+};
 use crate::worlds::Maker;
 
 const CYCLE: &str = "conflict.cycle";
-const ROLE_SLUG: &str = "conflict.role_slug";
 const GROUP_SLUG: &str = "conflict.group_slug";
 const ROLE_BINDING: &str = "precondition.role_binding";
-const ROLE_IN_USE: &str = "precondition.role_in_use";
 const UNKNOWN_ROLE: &str = "precondition.unknown_role";
 
 pub(super) fn pairings() -> Vec<Pairing> {
