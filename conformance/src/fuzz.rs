@@ -520,9 +520,37 @@ fn imported(lines: &impl Fn(&[Value]) -> String) -> Vec<String> {
             open.clone(),
             gone,
         ]),
-        lines(&[user, org, owner(1, 1)]),
+        lines(&[user, org.clone(), owner(1, 1)]),
+        lines(&with_permissions(&id, org, owner(1, 1))),
+        // What belongs to no organization.
+        lines(&[
+            json!({"type": "permission", "slug": "doc.share"}),
+            json!({"type": "role", "id": "rol_74656e616e7487728000000000000001", "slug": "owner", "name": "Owner"}),
+            json!({"type": "role", "id": id("rol", 9), "slug": "auditor", "description": "Looks.", "inherits_to_descendants": true}),
+            json!({"type": "role_permission", "role_id": id("rol", 9), "permission": "doc.share", "expires_at": soon}),
+        ]),
         lines(&[json!({"type": "tuple", "id": id("tup", 9), "subject_type": "ab", "subject_id": id("ab", 1), "relation": "cd",
             "object_type": "ef", "object_id": id("ef", 1)})]),
         lines(&[json!({"type": "user", "id": id("usr", 5), "status": "revoked"})]),
+    ]
+}
+
+/// An organization with whatever there is of permissions.
+fn with_permissions(id: &impl Fn(&str, u8) -> String, org: Value, owner: Value) -> Vec<Value> {
+    let (org_id, usr) = (id("org", 1), id("usr", 2));
+    vec![
+        org,
+        json!({"type": "permission", "slug": "doc.read", "name": "Read", "category": "Files", "created_at": "2020-01-01T00:00:00Z"}),
+        json!({"type": "role", "id": id("rol", 1), "org_id": org_id, "slug": "clerk", "name": "Clerk"}),
+        json!({"type": "role_permission", "role_id": id("rol", 1), "permission": "doc.read", "granted_by": usr}),
+        owner,
+        json!({"type": "membership", "id": id("mem", 2), "usr_id": usr, "org_id": org_id, "role": "gone", "role_id": id("rol", 2),
+            "status": "revoked"}),
+        json!({"type": "membership", "id": id("mem", 3), "usr_id": usr, "org_id": org_id, "role": "clerk", "role_id": id("rol", 1)}),
+        json!({"type": "group", "id": id("grp", 1), "org_id": org_id, "slug": "desk"}),
+        json!({"type": "group_member", "group_id": id("grp", 1), "org_id": org_id, "usr_id": usr, "expires_at": "2025-01-01T00:00:00Z"}),
+        json!({"type": "group_role", "group_id": id("grp", 1), "org_id": org_id, "role": "clerk"}),
+        json!({"type": "override", "holder": org_id, "permission": "doc.read", "effect": "deny"}),
+        json!({"type": "override", "holder": id("mem", 3), "permission": "doc.read", "effect": "grant"}),
     ]
 }

@@ -144,6 +144,21 @@ fn import() -> Import {
         ImportRow::Tuple(tuple('2', ("folder", DOCS[2]), None)),
         ImportRow::Tuple(tuple('3', ("usr", DOCS[2]), None)),
     ];
+    let more = [
+        r#"{"type":"permission","slug":"books.lend","name":"Lend books"}"#,
+        r#"{"type":"permission","slug":"books.read"}"#,
+        r#"{"type":"role","id":"rol_0196f3c21b7a7c3d9e4f5a6b7c8d9e01","org_id":"org_0196f3c21b7a7c3d9e4f5a6b7c8d9e01","slug":"porter"}"#,
+        r#"{"type":"role","id":"rol_0196f3c21b7a7c3d9e4f5a6b7c8d9e02","slug":"steward","inherits_to_descendants":true}"#,
+        r#"{"type":"role_permission","role_id":"rol_0196f3c21b7a7c3d9e4f5a6b7c8d9e01","permission":"books.lend","expires_at":"2027-01-01T00:00:00Z"}"#,
+        r#"{"type":"role_permission","role_id":"rol_0196f3c21b7a7c3d9e4f5a6b7c8d9e02","permission":"books.read"}"#,
+        r#"{"type":"membership","id":"mem_0196f3c21b7a7c3d9e4f5a6b7c8d9e07","usr_id":"usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0c","org_id":"org_0196f3c21b7a7c3d9e4f5a6b7c8d9e02","role":"porter"}"#,
+        r#"{"type":"group","id":"grp_0196f3c21b7a7c3d9e4f5a6b7c8d9e01","org_id":"org_0196f3c21b7a7c3d9e4f5a6b7c8d9e02","slug":"night-shift"}"#,
+        r#"{"type":"group_member","group_id":"grp_0196f3c21b7a7c3d9e4f5a6b7c8d9e01","org_id":"org_0196f3c21b7a7c3d9e4f5a6b7c8d9e02","usr_id":"usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0c","expires_at":"2024-01-01T00:00:00Z"}"#,
+        r#"{"type":"group_role","group_id":"grp_0196f3c21b7a7c3d9e4f5a6b7c8d9e01","org_id":"org_0196f3c21b7a7c3d9e4f5a6b7c8d9e02","role":"steward"}"#,
+        r#"{"type":"override","holder":"org_0196f3c21b7a7c3d9e4f5a6b7c8d9e01","permission":"books.read","effect":"deny"}"#,
+        r#"{"type":"override","holder":"mem_0196f3c21b7a7c3d9e4f5a6b7c8d9e07","permission":"books.lend","effect":"grant"}"#,
+    ];
+    let rows = rows.into_iter().chain(more.map(|line| tenantry_core::wire::import_row(&value(line)).unwrap()));
     Import::new((1..).zip(rows).collect())
 }
 
