@@ -67,13 +67,15 @@ fn slug(m: &Maker<'_>) -> String {
 fn roles() -> Vec<Pairing> {
     let one: &[&[&str]] = &[&[OK, MEMBERSHIP_RELATION], &[ROLE_SLUG, OK]];
     vec![
-        Pairing::new("import of a member below with a role / delete_role of it", &[&[OK, ROLE_IN_USE], &[IMPORT, OK]], |m| {
+        Pairing::new("import of a member far below with a role / delete_role of it", &[&[OK, ROLE_IN_USE], &[IMPORT, OK]], |m| {
             Box::pin(async move {
                 let (org, _) = m.org(m.stranger(7)).await?;
                 let role = m.store.create_role(CreateRole::new(org, "clerk")).await?.id;
-                let mut rows =
-                    vec![stored(org, None), json!({"type": "role", "id": role.to_string(), "org_id": org.to_string(), "slug": "clerk"})];
-                rows.extend(child(&m, org));
+                // Not right above: that one tells of its new child.
+                let middle = m.store.create_org(CreateOrg::new(m.stranger(7)).parent(org)).await?.org.id;
+                let role_row = json!({"type": "role", "id": role.to_string(), "org_id": org.to_string(), "slug": "clerk"});
+                let mut rows = vec![stored(org, None), role_row, stored(middle, Some(org))];
+                rows.extend(child(&m, middle));
                 rows.push(json!({"type": "membership", "id": id(&m, "mem", 8), "org_id": id(&m, "org", 1),
                     "usr_id": m.stranger(8).to_string(), "role": "clerk"}));
                 Ok(Race::of([import(&rows), call("delete_role", json!({"role_id": role.to_string()}))]))
