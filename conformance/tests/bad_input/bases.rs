@@ -36,6 +36,7 @@ pub(crate) const DEFINITION_ENTRY: &str = "a definition of sync_catalog";
 const RESOURCE_ENTRY: &str = "a resource of sync_catalog";
 pub(crate) const ASK_ENTRY: &str = "an entry of has_permissions";
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(crate) fn subjects() -> Vec<Subject> {
     let of = |operation: &'static Operation| Subject {
         name: operation.name,
