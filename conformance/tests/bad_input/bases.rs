@@ -384,6 +384,7 @@ fn base(operation: &str, w: &World) -> (&'static str, Value) {
         }
         "has_permissions" => ("ok", json!({"asks": [asked(w)]})),
         "list_users_with" => ("ok", json!({"org_id": text(&w.org), "permission": World::READ, "limit": 10})),
+        "review_permissions" => ("ok", json!({"org_id": text(&w.org), "permission": World::READ, "usr_id": text(&w.member), "limit": 10})),
         "list_orgs_with" => ("ok", json!({"usr_id": text(&w.member), "permission": World::READ, "limit": 10})),
         "import" => ("ok", json!({"rows": []})),
         // Rows that are in the store already, with other content.
@@ -458,7 +459,7 @@ fn by_label(operation: &str, field: &str, label: &str) -> Option<&'static str> {
         | ("create_tuple", "org_id", "missing" | "null") => "ok",
         // A user without a row may do nothing; that is no reason to refuse the question.
         ("resolve_permissions" | "has_permission" | "has_all_permissions" | "has_any_permission", "usr_id", "unknown") => "ok",
-        ("explain_permission" | "list_orgs_with" | ASK_ENTRY, "usr_id", "unknown") => "ok",
+        ("explain_permission" | "list_orgs_with" | "review_permissions" | ASK_ENTRY, "usr_id", "unknown") => "ok",
         // It is the row's own error.
         (ASK_ENTRY, "org_id", "unknown") => "row: not_found",
         // A role of the system: of those, none has the slug.

@@ -443,6 +443,7 @@ async fn roles(name: &'static str) {
         ("list_membership_overrides", json!({"mem_id": mem})),
         ("list_permissions", json!({})),
         ("list_users_with", json!({"org_id": here, "permission": "doc.read"})),
+        ("review_permissions", json!({"org_id": here})),
         ("list_orgs_with", json!({"usr_id": usr, "permission": "doc.read"})),
         ("list_children", json!({"org_id": here})),
     ] {

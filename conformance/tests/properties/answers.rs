@@ -1,12 +1,15 @@
 //! Every way to ask about a permission gives the same answer: one question and many, the list of what somebody may do, why, and both
 //! lists the other way round.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tenantry_conformance::Fresh;
 use tenantry_core::{
-    Effect, Error, Explanation, ListOrgsWith, ListUsersWith, OrgId, PageRequest, PermissionAsk, Sources, TenancyStore, UserId,
+    Dump, Effect, Error, Explanation, ListOrgsWith, ListUsersWith, MembershipStatus, OrgId, PageRequest, PermissionAsk, ReviewPermissions,
+    Sources, TenancyStore, UserId,
 };
 
 use crate::access;
@@ -23,7 +26,7 @@ fn worlds() -> impl Strategy<Value = Move> {
 proptest! {
     #![proptest_config(crate::cases(32))]
 
-    // covers: PRM-24, PRM-28, PRM-29, PRM-32, PRM-33
+    // covers: PRM-24, PRM-28, PRM-29, PRM-32, PRM-33, PRM-37, PRM-38, PRM-39
     #[test]
     fn every_way_to_ask_agrees_in_memory(moves in prop::collection::vec(worlds(), 80..200)) {
         run("memory", &moves)?;
@@ -33,7 +36,7 @@ proptest! {
 proptest! {
     #![proptest_config(crate::cases(8))]
 
-    // covers: PRM-24, PRM-28, PRM-29, PRM-32, PRM-33
+    // covers: PRM-24, PRM-28, PRM-29, PRM-32, PRM-33, PRM-37, PRM-38, PRM-39
     #[test]
     fn every_way_to_ask_agrees_in_sqlite(moves in prop::collection::vec(worlds(), 80..200)) {
         run("sqlite", &moves)?;
@@ -43,7 +46,7 @@ proptest! {
 proptest! {
     #![proptest_config(crate::cases(3))]
 
-    // covers: PRM-24, PRM-28, PRM-29, PRM-32, PRM-33
+    // covers: PRM-24, PRM-28, PRM-29, PRM-32, PRM-33, PRM-37, PRM-38, PRM-39
     #[test]
     fn every_way_to_ask_agrees_in_postgres(moves in prop::collection::vec(worlds(), 80..200)) {
         run("postgres", &moves)?;
@@ -83,10 +86,16 @@ fn run(name: &str, moves: &[Move]) -> Result<(usize, usize), TestCaseError> {
         let rows = inspect.dump().await.expect("a dump");
         let orgs: Vec<OrgId> = rows.organizations.iter().map(|org| org.id).collect();
         let external = moves::external_users().map(|id| id.parse().expect("a user's id"));
-        let users: Vec<UserId> = rows.users.iter().map(|user| user.id).chain(external).collect();
+        // Imports bring members of whom nobody else speaks.
+        let members = rows.memberships.iter().map(|mem| mem.usr_id);
+        let users: BTreeSet<UserId> = rows.users.iter().map(|user| user.id).chain(external).chain(members).collect();
+        let users: Vec<UserId> = users.into_iter().collect();
         let mut allowed = 0;
         for permission in PERMISSIONS {
             allowed += one(&*store, &users, &orgs, permission).await?;
+        }
+        for org in &orgs {
+            reviewed(&*store, &users, *org, &rows).await?;
         }
         drop((store, inspect, guard));
         Ok((allowed, PERMISSIONS.len() * users.len() * orgs.len()))
@@ -128,6 +137,51 @@ async fn one(store: &dyn TenancyStore, users: &[UserId], orgs: &[OrgId], permiss
         prop_assert_eq!(orgs_with(store, *usr, permission).await, expected, "of {} {}", usr, permission);
     }
     Ok(allowed.len())
+}
+
+/// The access review of one organization: every user who is to be in it, and of each exactly what the single questions say.
+async fn reviewed(store: &dyn TenancyStore, users: &[UserId], org: OrgId, rows: &Dump) -> Result<(), TestCaseError> {
+    let mut found = Vec::new();
+    let mut page = PageRequest::first().limit(2);
+    loop {
+        let next = store.review_permissions(ReviewPermissions::new(org).page(page)).await.expect("a page");
+        found.extend(next.data);
+        let Some(cursor) = next.next_cursor else { break };
+        page = PageRequest::after(cursor).limit(2);
+    }
+    prop_assert!(found.is_sorted_by_key(|row| row.usr_id) && found.iter().all(|row| users.contains(&row.usr_id)), "{:#?}", found);
+    for usr in users {
+        let mut expected = Vec::new();
+        for permission in PERMISSIONS {
+            let why = store.explain_permission(*usr, org, permission).await.expect("an answer");
+            expected.extend(why.decided_by.map(|by| (permission.to_owned(), by)));
+        }
+        expected.sort_by(|one, other| one.0.cmp(&other.0));
+        let own = rows.memberships.iter().any(|mem| mem.usr_id == *usr && mem.org_id == org && mem.status != MembershipStatus::Revoked);
+        let effective = store.resolve_permissions(*usr, org).await.expect("an answer");
+        let belongs = own || effective.membership_id.is_some();
+        let row = found.iter().find(|row| row.usr_id == *usr);
+        prop_assert_eq!(row.is_some(), belongs || !expected.is_empty(), "{} in {}", usr, org);
+        let Some(row) = row else { continue };
+        let held: Vec<_> = row.permissions.iter().map(|held| (held.permission.to_string(), held.decided_by.clone())).collect();
+        prop_assert_eq!(&held, &expected, "{} in {}", usr, org);
+        let shown = (row.role, row.inherited_from_org_id);
+        prop_assert_eq!(shown, (effective.role, effective.inherited_from_org_id), "{} in {}", usr, org);
+        prop_assert!(row.reason.is_none() || held.is_empty(), "{:#?}", row);
+        let mut alone = ReviewPermissions::new(org);
+        alone.usr_id = Some(*usr);
+        let alone = store.review_permissions(alone).await.expect("a page");
+        prop_assert_eq!(alone.data, vec![row.clone()]);
+    }
+    for permission in PERMISSIONS {
+        let mut only = ReviewPermissions::new(org);
+        only.permission = Some(permission.to_owned());
+        let only = store.review_permissions(only.page(PageRequest::first().limit(200))).await.expect("a page").data;
+        let users: Vec<UserId> = only.iter().map(|row| row.usr_id).collect();
+        prop_assert_eq!(users, users_with(store, org, permission).await, "{} in {}", permission, org);
+        prop_assert!(only.iter().all(|row| row.permissions.len() == 1), "{:#?}", only);
+    }
+    Ok(())
 }
 
 /// What the steps come to, for somebody who knows nothing else.

@@ -21,10 +21,10 @@ use crate::{
     ListChildren, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides,
     ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles, ListTuplesForObject, ListTuplesForSubject,
     ListUsersWith, Membership, MembershipId, MoveOrg, OrgId, OrgPath, Organization, Page, Permission, PermissionAsk, PermissionGrant,
-    ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation, RevokeOrg,
+    ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, ReviewPermissions, RevokeInvitation, RevokeOrg,
     RevokeRolePermissions, RevokeUser, RoleDefinition, RoleId, SeedSystemRoles, SeededRoles, SelfLeave, SetMembershipOverride,
     SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TransferOwnership,
-    TransferredOwnership, Tuple, TupleId, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole, User, UserId,
+    TransferredOwnership, Tuple, TupleId, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole, User, UserAccess, UserId,
 };
 
 /// A store whose operations are plain calls: each runs on the thread that calls it, to its end. It is to be had over backends that
@@ -399,6 +399,12 @@ impl<B: Immediate> Store<B> {
     /// Why a user may do something, or may not. Spec: `permissions.md#explain_permission`.
     pub fn explain_permission(&self, usr_id: UserId, org_id: OrgId, permission: &str) -> Result<Explanation, Error> {
         ready(self.0.explain_permission(usr_id, org_id, permission))
+    }
+
+    /// What everybody may do in an organization, and by what.
+    /// Spec: `permissions.md#review_permissions`.
+    pub fn review_permissions(&self, request: ReviewPermissions) -> Result<Page<UserAccess>, Error> {
+        ready(self.0.review_permissions(request))
     }
 
     /// Who has a permission in an organization: complete, and exactly those of whom [`has_permission`](Self::has_permission) says so.

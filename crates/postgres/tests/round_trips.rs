@@ -9,11 +9,7 @@ use support::{Proxy, TestSchema, org, usr};
 use tenantry_core::{
     AcceptInvitation, AccessStore, AddGroupMember, AddGroupRole, AddMember, AdminRemove, Caller, ChangeRole, CheckAny, CheckOne,
     CountMembers, CreateGroup, CreateInvitation, CreateInvitations, CreateOrg, CreateRole, CreateTuple, CreateUser, DeclineInvitation,
-    DefinePermission, DeleteGroup, DeleteRole, DeleteTuple, ExtendInvitation, GrantRolePermissions, Import, InvitationInput,
-    ListAllChanges, ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor,
-    ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles,
-    ListTuplesForObject, ListTuplesForSubject, ListUsersWith, MoveOrg, Patch, PermissionAsk, PermissionDefinition, PermissionResolver,
-    PreTuple, ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation, RevokeOrg,
+    DefinePermission, DeleteGroup, DeleteRole, DeleteTuple, ExtendInvitation, GrantRolePermissions, Import, InvitationInput, ListAllChanges, ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles, ListTuplesForObject, ListTuplesForSubject, ListUsersWith, MoveOrg, Patch, PermissionAsk, PermissionDefinition, PermissionResolver, PreTuple, ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, ReviewPermissions, RevokeInvitation, RevokeOrg,
     RevokeRolePermissions, RevokeUser, SeedSystemRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg,
     SuspendUser, SyncCatalog, TenancyStore, TransferOwnership, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole,
 };
@@ -133,6 +129,7 @@ macro_rules! each_operation {
             op!("has_permissions", store.has_permissions(&asks));
             op!("explain_permission", store.explain_permission(user, org, &read));
             op!("list_users_with", store.list_users_with(ListUsersWith::new(org, read.as_str())));
+            op!("review_permissions", store.review_permissions(ReviewPermissions::new(org)));
             op!("list_orgs_with", store.list_orgs_with(ListOrgsWith::new(user, read.as_str())));
             op!("remove_group_role", store.remove_group_role(RemoveGroupRole::new(group, role)));
             op!("remove_group_member", store.remove_group_member(RemoveGroupMember::new(group, user)));
@@ -150,9 +147,15 @@ fn writes(operation: &str) -> bool {
     tenantry_core::wire::operation(operation).unwrap().writes
 }
 
-/// A mutation is a load and an apply. A reverse question first finds who or what may come into question, and then resolves all of them.
+/// A mutation is a load and an apply. A reverse question first finds who or what may come into question, and then resolves all of them;
+/// a review looks up in the end what of it the catalog has.
 fn transactions(operation: &str) -> usize {
-    if writes(operation) || ["list_users_with", "list_orgs_with"].contains(&operation) { 2 } else { 1 }
+    match operation {
+        "list_users_with" | "list_orgs_with" => 2,
+        "review_permissions" => 3,
+        other if writes(other) => 2,
+        _ => 1,
+    }
 }
 
 /// Each is one statement, but for what rests on rows below that no guard stands for: it is decided a second time in a transaction that

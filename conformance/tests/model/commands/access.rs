@@ -228,7 +228,7 @@ impl Maker {
             input[field] = value;
             input
         };
-        let (operation, input) = match self.dice.below(9) {
+        let (operation, input) = match self.dice.below(10) {
             0 | 1 => ("resolve_permissions", of_both),
             2 => ("has_permission", with("permission", json!(self.permission()))),
             3 => ("has_all_permissions", with("permissions", self.permissions())),
@@ -245,6 +245,12 @@ impl Maker {
             7 => {
                 actor = None;
                 ("list_users_with", json!({"org_id": org, "permission": self.permission(), "limit": self.limit()}))
+            }
+            8 => {
+                actor = None;
+                let permission = self.dice.percent(30).then(|| self.permission());
+                let only = self.dice.percent(30).then(|| name.clone());
+                ("review_permissions", json!({"org_id": org, "permission": permission, "usr_id": only, "limit": self.limit()}))
             }
             _ => ("list_orgs_with", json!({"usr_id": name, "permission": self.permission(), "limit": self.limit()})),
         };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use tenantry::{GroupId, MembershipId, RoleId, UserId};
 
 use super::data::Paging;
@@ -47,6 +47,34 @@ pub(crate) struct WhereCanArgs {
     pub(crate) permission: String,
     #[command(flatten)]
     pub(crate) paging: Paging,
+}
+
+/// `review`.
+#[derive(Debug, Args)]
+pub(crate) struct ReviewArgs {
+    /// Where: an id, or a slug
+    #[arg(value_name = "ORG", value_parser = parse::org("org_id"))]
+    pub(crate) org: OrgRef,
+    /// Only this permission, and those who have it
+    #[arg(long)]
+    pub(crate) permission: Option<String>,
+    /// Only this user
+    #[arg(long, value_name = "USER", value_parser = parse::id::<UserId>("usr_id"))]
+    pub(crate) user: Option<UserId>,
+    /// How it is written; --json is the same as `json`
+    #[arg(long, value_enum, default_value_t = ReviewForm::Table)]
+    pub(crate) format: ReviewForm,
+}
+
+/// How a review is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReviewForm {
+    /// A row for each permission of each user
+    Table,
+    /// The same, with commas between the fields
+    Csv,
+    /// A line of JSON for each user
+    Json,
 }
 
 /// `catalog ...`.

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use tenantry::json::Value;
 use tenantry::{EventId, MembershipId, MembershipStatus, OrgStatus, PageRequest, Timestamp, UserId};
 
-use super::access::{CanArgs, CatalogCommand, GroupCommand, OverrideCommand, RoleCommand, WhereCanArgs, WhoCanArgs};
+use super::access::{CanArgs, CatalogCommand, GroupCommand, OverrideCommand, ReviewArgs, RoleCommand, WhereCanArgs, WhoCanArgs};
 use super::invite::{InviteCommand, SweepArgs};
 use super::parse::{self, OrgRef};
 use super::rows::{ChangesArgs, DoctorArgs, ExportArgs, ImportArgs};
@@ -46,6 +46,13 @@ pub(crate) enum DataCommand {
     /// List the organizations where a user may do something
     #[command(after_help = "Example:\n  tenantry where-can usr_0196f3c21b7a7c3d9e4f5a6b7c8d9e0f invoices.pay")]
     WhereCan(WhereCanArgs),
+    /// Show who may do what in an organization, and by what: an access review
+    ///
+    /// Every member of the organization, whoever inherits a membership from above, and whom a policy lets read there: a row for
+    /// each permission that they have, with the layer that had the last word and its rows. Somebody who belongs there and may do
+    /// nothing has one row without a permission. What is not allowed is not shown. As JSON it is a line for each user.
+    #[command(after_help = "Example:\n  tenantry review acme --format csv")]
+    Review(ReviewArgs),
     /// The permissions that there are
     #[command(subcommand)]
     Catalog(CatalogCommand),

@@ -14,7 +14,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use tenantry::{Reason, RequestId, UserId};
 
-pub(crate) use access::{CanArgs, CatalogCommand, GroupCommand, NewRoleArgs, OverrideCommand, RoleCommand, WhereCanArgs, WhoCanArgs};
+pub(crate) use access::{
+    CanArgs, CatalogCommand, GroupCommand, NewRoleArgs, OverrideCommand, ReviewArgs, ReviewForm, RoleCommand, WhereCanArgs, WhoCanArgs,
+};
 pub(crate) use data::{
     CreateOrgArgs, DataCommand, ListMembersArgs, ListMembershipsArgs, ListOrgsArgs, MemberCommand, NewMemberArgs, OrgCommand,
     UpdateMemberArgs, UpdateOrgArgs, UserCommand,

@@ -13,6 +13,7 @@ pub(crate) mod migrate;
 mod names;
 mod org;
 pub(crate) mod quickstart;
+mod review;
 mod sweep;
 mod tuple;
 mod user;
@@ -38,6 +39,7 @@ pub(crate) struct Surroundings {
 pub(crate) async fn run_alone(command: DataCommand, turn: &Turn, around: Surroundings, output: &mut Output<'_>) -> Result<Exit, Failure> {
     match command {
         DataCommand::Changes(args) if args.which.all => changes::feed(&args, &*turn.store, output).await?,
+        DataCommand::Review(args) => review::to_output(&args, &*turn.store, output).await?,
         DataCommand::Export(args) if args.is_output() => export::to_output(turn, output).await?,
         command => {
             let answer = run(command, turn, around).await?;
@@ -61,6 +63,7 @@ pub(crate) async fn run(command: DataCommand, turn: &Turn, around: Surroundings)
         DataCommand::Can(args) => access::can(&args, store).await,
         DataCommand::WhoCan(args) => access::who_can(&args, store).await,
         DataCommand::WhereCan(args) => access::where_can(&args, store).await,
+        DataCommand::Review(args) => review::run(&args, store).await,
         DataCommand::Catalog(command) => access::catalog(command, store).await,
         DataCommand::Role(command) => access::role(command, turn).await,
         DataCommand::Group(command) => access::group(command, turn).await,

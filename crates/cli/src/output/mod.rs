@@ -164,12 +164,17 @@ impl<'w> Output<'w> {
 
     /// Some of many rows: a line for each of them as JSON, or the table.
     pub(crate) fn rows(&mut self, wire: &[impl Serialize], table: &Table) -> Result<(), Failure> {
-        let written = if self.json {
-            let line = |row| serde_json::to_string(row).map_err(io::Error::other);
-            wire.iter().try_for_each(|row| writeln!(self.out, "{}", line(row)?))
-        } else {
-            table.write(&mut self.out, self.style)
-        };
+        if self.json {
+            return self.json_rows(wire);
+        }
+        let written = table.write(&mut self.out, self.style);
+        self.finish(written)
+    }
+
+    /// Some of many rows: a line for each of them as JSON, whatever the form.
+    pub(crate) fn json_rows(&mut self, wire: &[impl Serialize]) -> Result<(), Failure> {
+        let line = |row| serde_json::to_string(row).map_err(io::Error::other);
+        let written = wire.iter().try_for_each(|row| writeln!(self.out, "{}", line(row)?));
         self.finish(written)
     }
 

@@ -12,5 +12,6 @@ mod help;
 mod import;
 mod invite;
 mod quickstart;
+mod review;
 mod support;
 mod tour;

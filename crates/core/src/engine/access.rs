@@ -16,12 +16,12 @@ use crate::entity::Membership;
 use crate::error::{BackendError, DomainError, Error};
 use crate::id::{GroupId, IdType, OrgId, RoleId, UserId};
 use crate::page::{ListKey, Page, PageRequest};
-use crate::permissions::{self, AncestorReadPolicy, Ask, EffectivePermissions, Explanation, Facts, FactsQuery};
+use crate::permissions::{self, AncestorReadPolicy, Ask, EffectivePermissions, Explanation, Facts, FactsQuery, UserAccess};
 use crate::query::{AccessFound, AccessQuery, MembershipQuery};
 use crate::role::RoleDefinition;
 use crate::store::{
     AccessStore, AllowedRow, ListGroupMembers, ListGroupRoles, ListGroups, ListMembershipOverrides, ListOrgOverrides, ListOrgsWith,
-    ListPermissions, ListRoles, ListUsersWith, PermissionAsk, PermissionResolver,
+    ListPermissions, ListRoles, ListUsersWith, PermissionAsk, PermissionResolver, ReviewPermissions,
 };
 use crate::time::Timestamp;
 use crate::value::PermissionSlug;
@@ -36,6 +36,7 @@ const ORG_OVERRIDES: u8 = 14;
 const MEMBERSHIP_OVERRIDES: u8 = 15;
 const USERS_WITH: u8 = 16;
 const ORGS_WITH: u8 = 17;
+const REVIEW: u8 = 18;
 
 /// How many candidates of a reverse question are looked at together.
 const CANDIDATES: u32 = 400;
@@ -73,6 +74,39 @@ impl<B: Backend> Engine<B> {
 
     async fn facts(&self, asks: Vec<(UserId, OrgId)>, permissions: Option<Vec<PermissionSlug>>) -> Result<Facts, BackendError> {
         self.backend.facts(FactsQuery { asks, permissions, below: self.below(), ..FactsQuery::default() }).await
+    }
+
+    /// Which of these permissions the catalog has. Nothing is ever taken from it, so this may be asked behind what it is about.
+    async fn known(&self, (usr, org): (UserId, OrgId), slugs: BTreeSet<PermissionSlug>) -> Result<BTreeSet<PermissionSlug>, BackendError> {
+        if slugs.is_empty() {
+            return Ok(slugs);
+        }
+        let asks = vec![(usr, org)];
+        let query = FactsQuery { asks, permissions: Some(slugs.iter().cloned().collect()), below: 0, grantors: false };
+        let facts = self.backend.facts(query).await?;
+        Ok(slugs.into_iter().filter(|slug| facts.is_known(slug)).collect())
+    }
+
+    /// What these users may do in an organization; who has nothing to do with it is left out.
+    async fn reviewed(&self, org: OrgId, users: Vec<UserId>, only: Option<&PermissionSlug>) -> Result<Vec<UserAccess>, Error> {
+        let asks = users.iter().map(|usr| (*usr, org)).collect();
+        let facts = self.facts(asks, only.map(|only| vec![only.clone()])).await?;
+        let asking = self.asking();
+        let mut rows = Vec::new();
+        for usr in users {
+            rows.extend(permissions::review(&facts, asking.of(usr, org, only))?);
+        }
+        let held = rows.iter().flat_map(|row: &UserAccess| &row.permissions).map(|held| held.permission.clone()).collect();
+        let known = match (only, rows.first()) {
+            (Some(only), _) => Some(only).filter(|only| facts.is_known(only)).cloned().into_iter().collect(),
+            (None, Some(row)) => self.known((row.usr_id, org), held).await?,
+            (None, None) => BTreeSet::new(),
+        };
+        for row in &mut rows {
+            row.permissions.retain(|held| known.contains(&held.permission));
+        }
+        rows.retain(|row| !row.permissions.is_empty() || (only.is_none() && row.membership_id.is_some()));
+        Ok(rows)
     }
 
     /// A guarded caller asks about themselves, or manages members where they ask. Answers whether they ask about themselves, so that
@@ -387,6 +421,42 @@ impl<B: Backend> PermissionResolver for Engine<B> {
             }
             if ends || rows.len() >= wanted {
                 return Ok(Page::from_rows(rows, page.limit, |usr| key.cursor(usr.as_uuid())));
+            }
+        }
+    }
+
+    async fn review_permissions(&self, request: ReviewPermissions) -> Result<Page<UserAccess>, Error> {
+        let ReviewPermissions { org_id, permission, usr_id, page } = request;
+        let only = permission.as_deref().map(slug).transpose()?;
+        let one = usr_id.map(|usr| usr.as_uuid());
+        let filters = (only.as_ref().map_or("", PermissionSlug::as_str).as_bytes(), one.as_ref().map(|usr| usr.as_bytes().as_slice()));
+        let key = ListKey::new(REVIEW, &[org_id.as_uuid().as_bytes(), filters.0, filters.1.unwrap_or_default()]);
+        let mut part = window::<UserId>(key, &page)?;
+        if let Some(usr) = usr_id {
+            let found = self.reviewed(org_id, vec![usr], only.as_ref()).await;
+            self.managing(Some(org_id), IdType::Organization).await?;
+            let behind = |row: &UserAccess| part.after.is_none_or(|after| row.usr_id > after);
+            return Ok(Page::whole(found?.into_iter().filter(behind).collect()));
+        }
+        let wanted = usize::try_from(part.fetch).unwrap_or(usize::MAX);
+        if only.is_some() {
+            // Most of those who are asked about may not have it.
+            part.fetch = CANDIDATES;
+        }
+        let mut rows = Vec::new();
+        loop {
+            let found = self.found(AccessQuery::UsersAbout { org: org_id, below: self.below(), window: part }).await?;
+            if rows.is_empty() {
+                self.managing(Some(org_id), IdType::Organization).await?;
+            }
+            if !found.there {
+                return Err(DomainError::NotFound(IdType::Organization).into());
+            }
+            let ends = found.users.len() < usize::try_from(part.fetch).unwrap_or(usize::MAX);
+            part.after = found.users.last().copied();
+            rows.extend(self.reviewed(org_id, found.users, only.as_ref()).await?);
+            if ends || rows.len() >= wanted {
+                return Ok(Page::from_rows(rows, page.limit, |row: &UserAccess| key.cursor(row.usr_id.as_uuid())));
             }
         }
     }

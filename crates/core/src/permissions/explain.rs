@@ -153,7 +153,7 @@ struct Scribe {
 }
 
 impl Witness for Scribe {
-    fn row(&mut self, layer: Layer, rows: &[AnyId]) {
+    fn row(&mut self, _permission: &PermissionSlug, layer: Layer, rows: &[AnyId]) {
         if let Some(step) = self.steps.iter_mut().find(|step| step.layer == layer) {
             step.effect = Some(layer.effect());
             step.rows.extend(rows.iter().filter(|id| !step.rows.contains(id)).copied().collect::<Vec<_>>());

@@ -4,14 +4,17 @@ mod explain;
 mod facts;
 mod policy;
 mod resolve;
+mod review;
 mod token;
 
 pub use explain::{DecidedBy, DenialReason, Explanation, Reason as DenialDetail, Remedy, Step};
 pub use facts::{Facts, FactsQuery, Held, OrgFacts, RoleFacts};
 pub use policy::AncestorReadPolicy;
 pub use resolve::{EffectivePermissions, Layer};
+pub use review::{HeldPermission, UserAccess};
 pub use token::PermissionToken;
 
 pub(crate) use explain::explain;
 pub(crate) use facts::Ground;
 pub(crate) use resolve::{Ask, along, chain, holds, resolve};
+pub(crate) use review::review;

@@ -96,7 +96,7 @@ impl EffectivePermissions {
 /// Told what each layer does to the permissions, row by row.
 pub(super) trait Witness {
     /// A layer's row gives or takes away a permission; whether that makes a difference is told by the layer's place.
-    fn row(&mut self, _layer: Layer, _rows: &[AnyId]) {}
+    fn row(&mut self, _permission: &PermissionSlug, _layer: Layer, _rows: &[AnyId]) {}
     /// The membership that was found, and whether it is in force.
     fn membership(&mut self, _id: MembershipId, _active: bool) {}
     /// Why nothing was looked at further.
@@ -276,7 +276,7 @@ fn compose<W: Witness>(
     let permissions = &mut result.permissions;
     for (permission, orgs) in granted {
         let rows: Vec<AnyId> = orgs.iter().map(Id::any).collect();
-        witness.row(Layer::OrganizationGrant, &rows);
+        witness.row(&permission, Layer::OrganizationGrant, &rows);
         result.contributing_org_ids.extend(orgs);
         permissions.insert(permission);
     }
@@ -287,7 +287,7 @@ fn compose<W: Witness>(
     let mut add_role = |role: RoleId, layer: Layer, rows: &[AnyId]| {
         ground.each_grant(Holder::Role(role), only, &mut |permission, effect, end| {
             if effect == Effect::Grant && counts(end, now) {
-                witness.row(layer, rows);
+                witness.row(permission, layer, rows);
                 permissions.insert(permission.clone());
             }
         });
@@ -306,20 +306,20 @@ fn compose<W: Witness>(
     }
     for (permission, org) in &denied {
         witness.denied_by(*org);
-        witness.row(Layer::OrganizationDeny, &[org.any()]);
+        witness.row(permission, Layer::OrganizationDeny, &[org.any()]);
         permissions.remove(permission);
     }
     let of_membership = Holder::Membership(held.id);
     ground.each_grant(of_membership, only, &mut |permission, effect, end| {
         if effect == Effect::Grant && counts(end, now) {
-            witness.row(Layer::MembershipGrant, &[held.id.any()]);
+            witness.row(permission, Layer::MembershipGrant, &[held.id.any()]);
             permissions.insert(permission.clone());
         }
     });
     let denials = &mut result.denied;
     ground.each_grant(of_membership, only, &mut |permission, effect, end| {
         if effect == Effect::Deny && counts(end, now) {
-            witness.row(Layer::MembershipDeny, &[held.id.any()]);
+            witness.row(permission, Layer::MembershipDeny, &[held.id.any()]);
             permissions.remove(permission);
             denials.push(permission.clone());
         }
@@ -347,7 +347,7 @@ fn read_from_below<W: Witness>(
         ground.each_grant(Holder::Role(held.role.id()), only, &mut |permission, effect, end| {
             let own = effect == Effect::Grant && counts(end, now) && effective.permissions.contains(permission);
             if own && policy.covers(permission) && !denied.contains_key(permission) {
-                witness.row(Layer::AncestorRead, &[held.id.any(), below.any()]);
+                witness.row(permission, Layer::AncestorRead, &[held.id.any(), below.any()]);
                 result.permissions.insert(permission.clone());
             }
         });

@@ -14,7 +14,7 @@ use crate::decide::{
 use crate::error::{DomainError, Error};
 use crate::id::{GroupId, MembershipId, OrgId, RoleId, UserId};
 use crate::page::{Page, PageRequest};
-use crate::permissions::{EffectivePermissions, Explanation};
+use crate::permissions::{EffectivePermissions, Explanation, UserAccess};
 use crate::role::RoleDefinition;
 
 macro_rules! list_of {
@@ -162,6 +162,34 @@ impl ListOrgsWith {
     }
 }
 
+/// Asks what everybody may do in an organization, and by what, in order of user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReviewPermissions {
+    /// Where.
+    pub org_id: OrgId,
+    /// Only this permission, and those who have it.
+    pub permission: Option<String>,
+    /// Only this user.
+    pub usr_id: Option<UserId>,
+    /// Which part of the list.
+    pub page: PageRequest,
+}
+
+impl ReviewPermissions {
+    /// Everybody and everything, the first page.
+    pub fn new(org_id: OrgId) -> Self {
+        Self { org_id, permission: None, usr_id: None, page: PageRequest::default() }
+    }
+
+    /// Another part of the list.
+    #[must_use]
+    pub fn page(mut self, page: PageRequest) -> Self {
+        self.page = page;
+        self
+    }
+}
+
 /// One question of [`PermissionResolver::has_permissions`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -239,6 +267,10 @@ pub trait PermissionResolver: fmt::Debug + Send + Sync {
     /// Who has a permission in an organization: complete, and exactly those of whom [`has_permission`](Self::has_permission) says so.
     /// Spec: `permissions.md#list_users_with`.
     async fn list_users_with(&self, request: ListUsersWith) -> Result<Page<UserId>, Error>;
+
+    /// What everybody may do in an organization, each with what had the last word: all members there, whoever inherits a membership
+    /// from above, and whom an ancestor-read policy lets read. Spec: `permissions.md#review_permissions`.
+    async fn review_permissions(&self, request: ReviewPermissions) -> Result<Page<UserAccess>, Error>;
 
     /// In which organizations a user has a permission: complete, and exactly those of which
     /// [`has_permission`](Self::has_permission) says so. Spec: `permissions.md#list_orgs_with`.

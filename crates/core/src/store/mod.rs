@@ -30,7 +30,7 @@ use crate::value::Relation;
 
 pub use access::{
     AccessStore, AllowedRow, ListGroupMembers, ListGroupRoles, ListGroups, ListMembershipOverrides, ListOrgOverrides, ListOrgsWith,
-    ListPermissions, ListRoles, ListUsersWith, PermissionAsk, PermissionResolver,
+    ListPermissions, ListRoles, ListUsersWith, PermissionAsk, PermissionResolver, ReviewPermissions,
 };
 
 /// Lists the members of an organization.

@@ -20,7 +20,7 @@ use crate::json::Value;
 use crate::store::{
     CheckAny, CheckOne, CountMembers, ListAllChanges, ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups,
     ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith,
-    ListPermissions, ListRoles, ListTuplesForObject, ListTuplesForSubject, ListUsersWith, PermissionAsk, TenancyStore,
+    ListPermissions, ListRoles, ListTuplesForObject, ListTuplesForSubject, ListUsersWith, PermissionAsk, ReviewPermissions, TenancyStore,
 };
 
 /// Why a call by name did not succeed.
@@ -526,6 +526,11 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
             let (org_id, permission) = (input.id("org_id")?, input.text("permission")?);
             let request = ListUsersWith { org_id, permission, page: input.page()? };
             Reply::UserIds(store.list_users_with(ended!(input, request)).await?)
+        }
+        "review_permissions" => {
+            let (org_id, permission, usr_id) = (input.id("org_id")?, input.opt_text("permission")?, input.opt_id("usr_id")?);
+            let request = ReviewPermissions { org_id, permission, usr_id, page: input.page()? };
+            Reply::Review(store.review_permissions(ended!(input, request)).await?)
         }
         "list_orgs_with" => {
             let (usr_id, permission) = (input.id("usr_id")?, input.text("permission")?);

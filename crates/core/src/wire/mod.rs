@@ -19,7 +19,7 @@ use crate::entity::{Invitation, Membership, Organization, User};
 use crate::event::Event;
 use crate::id::{IdType, OrgId, UserId};
 use crate::page::Page;
-use crate::permissions::{EffectivePermissions, Explanation};
+use crate::permissions::{EffectivePermissions, Explanation, UserAccess};
 use crate::role::RoleDefinition;
 use crate::rules::Checked;
 use crate::store::{AllowedRow, CheckedRow, OrgPath};
@@ -402,6 +402,16 @@ pub const OPERATIONS: &[Operation] = &[
         &[must("org_id", ORG), must("permission", FieldKind::Text), may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit)],
     ),
     read(
+        "review_permissions",
+        &[
+            must("org_id", ORG),
+            may("permission", FieldKind::Text),
+            may("usr_id", USR),
+            may("cursor", FieldKind::Cursor),
+            may("limit", FieldKind::Limit),
+        ],
+    ),
+    read(
         "list_orgs_with",
         &[must("usr_id", USR), must("permission", FieldKind::Text), may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit)],
     ),
@@ -529,6 +539,8 @@ pub enum Reply {
     },
     /// Why a user may do something, or may not.
     Explanation(Box<Explanation>),
+    /// What users may do in an organization, and by what.
+    Review(Page<UserAccess>),
     /// Users.
     UserIds(Page<UserId>),
     /// Organizations.
