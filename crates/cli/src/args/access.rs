@@ -95,6 +95,38 @@ pub(crate) enum CatalogCommand {
     List(Paging),
 }
 
+/// `permission ...`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PermissionCommand {
+    /// Define one permission, or say more of one that the catalog has
+    ///
+    /// What is left out stays as it is there; what the catalog says otherwise is not overwritten, but refused. To overwrite it, sync
+    /// the catalog.
+    #[command(after_help = "Example:\n  tenantry permission define invoices.pay --name \"Pay invoices\"")]
+    Define {
+        /// Two to eight parts with dots between them, such as invoices.pay
+        slug: String,
+        /// What people see, 1 to 200 characters
+        #[arg(long)]
+        name: Option<String>,
+        /// What people may read about it, 1 to 1000 characters
+        #[arg(long)]
+        description: Option<String>,
+        /// What it is listed under, 1 to 200 characters; its first part unless said otherwise
+        #[arg(long)]
+        category: Option<String>,
+    },
+    /// Show one permission
+    #[command(after_help = "Example:\n  tenantry permission show invoices.pay")]
+    Show {
+        /// Which: a slug of the catalog
+        slug: String,
+    },
+    /// List the permissions that there are
+    #[command(after_help = "Example:\n  tenantry permission list --all")]
+    List(Paging),
+}
+
 /// `role ...`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RoleCommand {

@@ -4,7 +4,9 @@ use clap::{Args, Subcommand};
 use tenantry::json::Value;
 use tenantry::{EventId, MembershipId, MembershipStatus, OrgStatus, PageRequest, Timestamp, UserId};
 
-use super::access::{CanArgs, CatalogCommand, GroupCommand, OverrideCommand, ReviewArgs, RoleCommand, WhereCanArgs, WhoCanArgs};
+use super::access::{
+    CanArgs, CatalogCommand, GroupCommand, OverrideCommand, PermissionCommand, ReviewArgs, RoleCommand, WhereCanArgs, WhoCanArgs,
+};
 use super::invite::{InviteCommand, SweepArgs};
 use super::parse::{self, OrgRef};
 use super::rows::{ChangesArgs, DoctorArgs, ExportArgs, ImportArgs};
@@ -53,9 +55,12 @@ pub(crate) enum DataCommand {
     /// nothing has one row without a permission. What is not allowed is not shown. As JSON it is a line for each user.
     #[command(after_help = "Example:\n  tenantry review acme --format csv")]
     Review(ReviewArgs),
-    /// The permissions that there are
+    /// The permissions that there are, as a whole
     #[command(subcommand)]
     Catalog(CatalogCommand),
+    /// Single permissions of the catalog
+    #[command(subcommand)]
+    Permission(PermissionCommand),
     /// Roles of organizations and of the system, and what they grant
     #[command(subcommand)]
     Role(RoleCommand),

@@ -15,10 +15,11 @@ use clap::{Args, Parser, Subcommand};
 use tenantry::{Reason, RequestId, UserId};
 
 pub(crate) use access::{
-    CanArgs, CatalogCommand, GroupCommand, NewRoleArgs, OverrideCommand, ReviewArgs, ReviewForm, RoleCommand, WhereCanArgs, WhoCanArgs,
+    CanArgs, CatalogCommand, GroupCommand, NewRoleArgs, OverrideCommand, PermissionCommand, ReviewArgs, ReviewForm, RoleCommand,
+    WhereCanArgs, WhoCanArgs,
 };
 pub(crate) use data::{
-    CreateOrgArgs, DataCommand, ListMembersArgs, ListMembershipsArgs, ListOrgsArgs, MemberCommand, NewMemberArgs, OrgCommand,
+    CreateOrgArgs, DataCommand, ListMembersArgs, ListMembershipsArgs, ListOrgsArgs, MemberCommand, NewMemberArgs, OrgCommand, Paging,
     UpdateMemberArgs, UpdateOrgArgs, UserCommand,
 };
 pub(crate) use invite::{InviteArgs, InviteCommand, InviteManyArgs, ListInvitesArgs, SweepArgs};

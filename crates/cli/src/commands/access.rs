@@ -1,19 +1,22 @@
-//! `tenantry can`, `who-can`, `where-can`, `catalog ...`, `role ...`, `group ...` and `override ...`.
+//! `tenantry can`, `who-can`, `where-can`, `catalog ...`, `permission ...`, `role ...`, `group ...` and `override ...`.
 
 use std::path::Path;
 
 use tenantry::json::Value;
 use tenantry::wire::{self, CallError, Reply};
 use tenantry::{
-    AddGroupMember, AddGroupRole, AnyId, ChangedPermissions, CreateGroup, CreateRole, DeleteGroup, DeleteRole, DenialReason, Effect,
-    Explanation, GrantRolePermissions, Group, GroupMember, GroupRole, ListGroupMembers, ListGroupRoles, ListGroups, ListOrgOverrides,
-    ListOrgsWith, ListPermissions, ListRoles, ListUsersWith, Permission, PermissionGrant, Remedy, RemoveGroupMember, RemoveGroupRole,
-    RevokeRolePermissions, RoleDefinition, SeedSystemRoles, SetMembershipOverride, SetOrgOverride, TenancyStore, Timestamp,
+    AddGroupMember, AddGroupRole, AnyId, ChangedPermissions, CreateGroup, CreateRole, DefinePermission, DeleteGroup, DeleteRole,
+    DenialReason, DomainError, Effect, Explanation, GrantRolePermissions, Group, GroupMember, GroupRole, ListGroupMembers, ListGroupRoles,
+    ListGroups, ListOrgOverrides, ListOrgsWith, ListPermissions, ListRoles, ListUsersWith, PageRequest, PageSize, Permission,
+    PermissionDefinition, PermissionGrant, Precondition, Remedy, RemoveGroupMember, RemoveGroupRole, RevokeRolePermissions, RoleDefinition,
+    SeedSystemRoles, SetMembershipOverride, SetOrgOverride, TenancyStore, Timestamp,
 };
 
 use super::lines::cannot_read;
 use super::{next_page, org_id, pages, to_the_second};
-use crate::args::{CanArgs, CatalogCommand, GroupCommand, NewRoleArgs, OverrideCommand, RoleCommand, WhereCanArgs, WhoCanArgs};
+use crate::args::{
+    CanArgs, CatalogCommand, GroupCommand, NewRoleArgs, OverrideCommand, Paging, PermissionCommand, RoleCommand, WhereCanArgs, WhoCanArgs,
+};
 use crate::failure::{Exit, Failure};
 use crate::output::{Answer, Branch, Record, Table, View};
 use crate::session::Turn;
@@ -103,14 +106,55 @@ pub(super) async fn where_can(args: &WhereCanArgs, store: &dyn TenancyStore) -> 
 pub(super) async fn catalog(command: CatalogCommand, store: &dyn TenancyStore) -> Result<Answer, Failure> {
     match command {
         CatalogCommand::Sync { file } => sync(&file, store).await,
-        CatalogCommand::List(paging) => {
-            let page = pages(paging.first(), paging.all, |page| store.list_permissions(ListPermissions::new().page(page))).await?;
-            let row =
-                |row: &Permission| vec![row.slug.to_string(), row.shown_name(), row.shown_category().to_owned(), row.shown_description()];
-            let table = Table::new(&["permission", "name", "category", "description"], page.data.iter().map(row));
-            Ok(Answer::new(&page, table)?.note(next_page(page.next_cursor.as_ref(), "--cursor")))
+        CatalogCommand::List(paging) => permissions(&paging, store).await,
+    }
+}
+
+async fn permissions(paging: &Paging, store: &dyn TenancyStore) -> Result<Answer, Failure> {
+    let page = pages(paging.first(), paging.all, |page| store.list_permissions(ListPermissions::new().page(page))).await?;
+    let row = |row: &Permission| vec![row.slug.to_string(), row.shown_name(), row.shown_category().to_owned(), row.shown_description()];
+    let table = Table::new(&["permission", "name", "category", "description"], page.data.iter().map(row));
+    Ok(Answer::new(&page, table)?.note(next_page(page.next_cursor.as_ref(), "--cursor")))
+}
+
+pub(super) async fn permission(command: PermissionCommand, store: &dyn TenancyStore) -> Result<Answer, Failure> {
+    match command {
+        PermissionCommand::Define { slug, name, description, category } => {
+            let mut definition = PermissionDefinition::new(slug);
+            (definition.name, definition.description, definition.category) = (name, description, category);
+            permission_answer(&store.define_permission(DefinePermission::new(definition)).await?)
+        }
+        PermissionCommand::Show { slug } => permission_answer(&one_permission(&slug, store).await?),
+        PermissionCommand::List(paging) => permissions(&paging, store).await,
+    }
+}
+
+/// The entry with this slug, read from the list, which is in order of slug and so need not be read beyond it.
+async fn one_permission(slug: &str, store: &dyn TenancyStore) -> Result<Permission, Failure> {
+    let mut cursor = None;
+    loop {
+        let page = PageRequest::after_optional(cursor).limit(PageSize::MAX);
+        let found = store.list_permissions(ListPermissions::new().page(page)).await?;
+        let is_behind = found.data.last().is_none_or(|last| last.slug.as_str() >= slug);
+        if let Some(row) = found.data.into_iter().find(|row| row.slug.as_str() == slug) {
+            return Ok(row);
+        }
+        cursor = found.next_cursor.filter(|_| !is_behind);
+        if cursor.is_none() {
+            return Err(DomainError::from(Precondition::UnknownPermission).into());
         }
     }
+}
+
+fn permission_answer(row: &Permission) -> Result<Answer, Failure> {
+    let record = Record::new()
+        .with("slug", &row.slug)
+        .with("name", row.shown_name())
+        .with("description", row.shown_description())
+        .with("category", row.shown_category())
+        .with("created_at", row.created_at)
+        .with("updated_at", row.updated_at);
+    Answer::new(row, record)
 }
 
 async fn sync(file: &Path, store: &dyn TenancyStore) -> Result<Answer, Failure> {

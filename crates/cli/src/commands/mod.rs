@@ -65,6 +65,7 @@ pub(crate) async fn run(command: DataCommand, turn: &Turn, around: Surroundings)
         DataCommand::WhereCan(args) => access::where_can(&args, store).await,
         DataCommand::Review(args) => review::run(&args, store).await,
         DataCommand::Catalog(command) => access::catalog(command, store).await,
+        DataCommand::Permission(command) => access::permission(command, store).await,
         DataCommand::Role(command) => access::role(command, turn).await,
         DataCommand::Group(command) => access::group(command, turn).await,
         DataCommand::Override(command) => access::overrides(command, turn).await,
