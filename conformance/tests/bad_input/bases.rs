@@ -257,6 +257,9 @@ fn base(operation: &str, w: &World) -> (&'static str, Value) {
                 "seat_limit": 50, "external_id": "crm-7", "metadata": {"plan": "gold"}}),
         ),
         // A suspended organization takes no children.
+        "preview_move_org" => {
+            ("precondition.org_not_active", json!({"org_id": text(&w.child), "new_parent_id": text(&w.suspended_org), "limit": 10}))
+        }
         "move_org" => ("precondition.org_not_active", json!({"org_id": text(&w.child), "new_parent_id": text(&w.suspended_org)})),
         "suspend_org" => ("conflict.already_terminal", json!({"org_id": text(&w.suspended_org)})),
         "reinstate_org" => ("precondition.invalid_transition", json!({"org_id": text(&w.org)})),
@@ -465,7 +468,7 @@ fn by_label(operation: &str, field: &str, label: &str) -> Option<&'static str> {
         // A role of the system: of those, none has the slug.
         ("create_role", "org_id", "missing" | "null") => "precondition.unknown_permission",
         ("delete_role", "replacement_role_id", "missing" | "null") => "precondition.role_in_use",
-        ("move_org", "new_parent_id", "missing" | "null") => "ok",
+        ("move_org" | "preview_move_org", "new_parent_id", "missing" | "null") => "ok",
         ("sync_catalog", "custom", "missing" | "null") => "ok",
         ("add_group_member", "usr_id", "unknown") => "precondition.not_a_member",
         // Neither is looked up.

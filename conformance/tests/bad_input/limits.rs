@@ -444,6 +444,7 @@ async fn roles(name: &'static str) {
         ("list_permissions", json!({})),
         ("list_users_with", json!({"org_id": here, "permission": "doc.read"})),
         ("review_permissions", json!({"org_id": here})),
+        ("preview_move_org", json!({"org_id": here})),
         ("list_orgs_with", json!({"usr_id": usr, "permission": "doc.read"})),
         ("list_children", json!({"org_id": here})),
     ] {

@@ -20,6 +20,7 @@ mod escalation;
 mod feed;
 mod imports;
 mod moves;
+mod previews;
 #[path = "../support/mod.rs"]
 mod support;
 mod sweeps;

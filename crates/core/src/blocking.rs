@@ -13,18 +13,19 @@ use crate::event::Cause;
 use crate::rules::{Checked, Rules};
 use crate::store::{AccessStore, Inspect, PermissionResolver, TenancyStore};
 use crate::{
-    AcceptInvitation, AcceptedInvitation, AddGroupMember, AddGroupRole, AddMember, AdminRemove, AllowedRow, AncestorReadPolicy, ChangeRole,
-    ChangedPermissions, CheckAny, CheckOne, CheckedRow, CountMembers, CreateGroup, CreateInvitation, CreateInvitations, CreateOrg,
-    CreateRole, CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation, DefinePermission, DeleteGroup, DeleteRole,
-    DeleteTuple, DeletedRole, Dump, EffectivePermissions, Error, Event, EventId, Explanation, ExtendInvitation, GrantRolePermissions,
-    Group, GroupId, GroupMember, GroupRole, Import, ImportCounts, Invitation, InvitationId, InvitedRow, ListAllChanges, ListChanges,
-    ListChildren, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides,
-    ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles, ListTuplesForObject, ListTuplesForSubject,
-    ListUsersWith, Membership, MembershipId, MoveOrg, OrgId, OrgPath, Organization, Page, Permission, PermissionAsk, PermissionGrant,
-    ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, ReviewPermissions, RevokeInvitation, RevokeOrg,
-    RevokeRolePermissions, RevokeUser, RoleDefinition, RoleId, SeedSystemRoles, SeededRoles, SelfLeave, SetMembershipOverride,
-    SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TransferOwnership,
-    TransferredOwnership, Tuple, TupleId, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole, User, UserAccess, UserId,
+    AcceptInvitation, AcceptedInvitation, AccessChange, AddGroupMember, AddGroupRole, AddMember, AdminRemove, AllowedRow,
+    AncestorReadPolicy, ChangeRole, ChangedPermissions, CheckAny, CheckOne, CheckedRow, CountMembers, CreateGroup, CreateInvitation,
+    CreateInvitations, CreateOrg, CreateRole, CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation, DefinePermission,
+    DeleteGroup, DeleteRole, DeleteTuple, DeletedRole, Dump, EffectivePermissions, Error, Event, EventId, Explanation, ExtendInvitation,
+    GrantRolePermissions, Group, GroupId, GroupMember, GroupRole, Import, ImportCounts, Invitation, InvitationId, InvitedRow,
+    ListAllChanges, ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor,
+    ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles,
+    ListTuplesForObject, ListTuplesForSubject, ListUsersWith, Membership, MembershipId, MoveOrg, OrgId, OrgPath, Organization, Page,
+    Permission, PermissionAsk, PermissionGrant, PreviewMoveOrg, ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember,
+    RemoveGroupRole, ReviewPermissions, RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser, RoleDefinition, RoleId,
+    SeedSystemRoles, SeededRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser,
+    SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TransferOwnership, TransferredOwnership, Tuple, TupleId, UpdateGroup,
+    UpdateMembership, UpdateOrg, UpdateRole, User, UserAccess, UserId,
 };
 
 /// A store whose operations are plain calls: each runs on the thread that calls it, to its end. It is to be had over backends that
@@ -171,6 +172,11 @@ impl<B: Immediate> Store<B> {
     /// Puts an organization below another one, or to the top. Spec: `organizations.md#move_org`.
     pub fn move_org(&self, request: MoveOrg) -> Result<Organization, Error> {
         ready(self.0.move_org(request))
+    }
+
+    /// Which users would gain and lose which permissions by a move. Spec: `organizations.md#preview_move_org`.
+    pub fn preview_move_org(&self, request: PreviewMoveOrg) -> Result<Page<AccessChange>, Error> {
+        ready(self.0.preview_move_org(request))
     }
 
     /// Pauses an organization. Spec: `organizations.md#suspend_org`.

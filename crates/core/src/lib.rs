@@ -60,8 +60,8 @@ pub use id::{AnyId, EventId, GroupId, Id, IdError, IdType, InvitationId, Members
 pub use load::{Access, Found, Hold, ImportIds, Line, Load, LoadSpec, Moving, OtherOwner, Owned, Snapshot, Standing, Standpoint, Wants};
 pub use page::{Page, PageRequest, PageSize};
 pub use permissions::{
-    AncestorReadPolicy, DecidedBy, DenialDetail, DenialReason, EffectivePermissions, Explanation, Facts, FactsQuery, Held, HeldPermission,
-    Layer, OrgFacts, PermissionToken, Remedy, RoleFacts, Step, UserAccess,
+    AccessChange, AncestorReadPolicy, DecidedBy, DenialDetail, DenialReason, EffectivePermissions, Explanation, Facts, FactsQuery, Held,
+    HeldPermission, Layer, OrgFacts, PermissionToken, Remedy, RoleFacts, Step, UserAccess,
 };
 pub use query::{
     AccessFound, AccessQuery, Answer, EventQuery, Expiry, InvitationFilter, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery,
@@ -74,7 +74,7 @@ pub use store::{
     AccessStore, AllowedRow, CheckAny, CheckOne, CheckedRow, CountMembers, Inspect, ListAllChanges, ListChanges, ListChildren,
     ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides,
     ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles, ListTuplesForObject, ListTuplesForSubject,
-    ListUsersWith, OrgPath, PermissionAsk, PermissionResolver, ReviewPermissions, TenancyStore,
+    ListUsersWith, OrgPath, PermissionAsk, PermissionResolver, PreviewMoveOrg, ReviewPermissions, TenancyStore,
 };
 pub use time::{Timestamp, TimestampError};
 pub use tuple::{EntityRef, Grant, Tuple, TupleKey};

@@ -260,6 +260,24 @@ pub enum AccessQuery {
         /// Which part.
         window: Window<UserId>,
     },
+    /// Who may have a permission where, if an organization and all below it stood elsewhere: of those organizations, beginning with
+    /// the one of `after` or behind it and in order of id, at most so many: fills [`AccessFound::orgs`]; and for each of them the
+    /// users of [`AccessQuery::UsersAbout`], and those with a membership that is not revoked in `also` or above that; in order of
+    /// organization and user and behind `after`, at most `fetch`: fills [`AccessFound::pairs`].
+    PairsWithin {
+        /// The organization that moves.
+        org: OrgId,
+        /// The one above it then.
+        also: Option<OrgId>,
+        /// How many levels below each.
+        below: u32,
+        /// Behind which organization and user to start.
+        after: Option<(OrgId, UserId)>,
+        /// How many organizations at most.
+        orgs: u32,
+        /// How many pairs at most.
+        fetch: u32,
+    },
     /// Where a user may have a permission: organizations with a membership of theirs that is not revoked, all below one where the
     /// role of it reaches down, and those so many levels above at most; in order of id: fills [`AccessFound::orgs`].
     OrgsAbout {
@@ -295,6 +313,8 @@ pub struct AccessFound {
     pub users: Vec<UserId>,
     /// Organizations.
     pub orgs: Vec<OrgId>,
+    /// Users in organizations.
+    pub pairs: Vec<(OrgId, UserId)>,
 }
 
 /// A part of a list: behind one id, at most so many rows.

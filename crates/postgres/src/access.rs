@@ -274,6 +274,7 @@ pub(crate) async fn read(sql: &Statements, conn: &mut PgConnection, query: &Acce
                 found.users.extend(usr.map(|usr| codec::id::<UserId>("membership", usr)).transpose()?);
             }
         }
+        AccessQuery::PairsWithin { .. } => pairs_within(sql, conn, query, &mut found).await?,
         AccessQuery::OrgsAbout { usr, above, window } => {
             let (after, limit) = part(window);
             let asked = sql.orgs_about.query().bind(usr.as_uuid()).bind(limit).bind(after);
@@ -282,6 +283,28 @@ pub(crate) async fn read(sql: &Statements, conn: &mut PgConnection, query: &Acce
         }
     }
     Ok(found)
+}
+
+/// Organizations, and users in them: first, by a row without either, whether there is what was asked about.
+async fn pairs_within(sql: &Statements, conn: &mut PgConnection, query: &AccessQuery, found: &mut AccessFound) -> Result<(), Failure> {
+    let AccessQuery::PairsWithin { org, also, below, after, orgs, fetch } = query else { return Ok(()) };
+    let (from, behind) = after.map_or((Uuid::nil(), Uuid::nil()), |(org, usr)| (org.as_uuid(), usr.as_uuid()));
+    let asked = sql.pairs_within.query().bind(org.as_uuid()).bind(from).bind(behind).bind(i64::from(*orgs));
+    let asked = asked.bind(i64::from(*fetch)).bind(also.map(|also| also.as_uuid()));
+    let rows = asked.bind(i32::try_from(*below).unwrap_or(i32::MAX)).fetch_all(conn).await?;
+    found.org_id = Some(*org);
+    found.there = !rows.is_empty();
+    for row in &rows {
+        let (org, usr): (Option<Uuid>, Option<Uuid>) = (row.try_get(1)?, row.try_get(2)?);
+        let Some(org) = org.map(|org| codec::id("organization", org)).transpose()? else { continue };
+        match usr {
+            Some(usr) => found.pairs.push((org, codec::id::<UserId>("membership", usr)?)),
+            None => found.orgs.push(org),
+        }
+    }
+    found.orgs.sort_unstable();
+    found.pairs.sort_unstable();
+    Ok(())
 }
 
 /// The group that a list is of: its organization stands first in each of the rows.

@@ -9,9 +9,14 @@ use support::{Proxy, TestSchema, org, usr};
 use tenantry_core::{
     AcceptInvitation, AccessStore, AddGroupMember, AddGroupRole, AddMember, AdminRemove, Caller, ChangeRole, CheckAny, CheckOne,
     CountMembers, CreateGroup, CreateInvitation, CreateInvitations, CreateOrg, CreateRole, CreateTuple, CreateUser, DeclineInvitation,
-    DefinePermission, DeleteGroup, DeleteRole, DeleteTuple, ExtendInvitation, GrantRolePermissions, Import, InvitationInput, ListAllChanges, ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles, ListTuplesForObject, ListTuplesForSubject, ListUsersWith, MoveOrg, Patch, PermissionAsk, PermissionDefinition, PermissionResolver, PreTuple, ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, ReviewPermissions, RevokeInvitation, RevokeOrg,
-    RevokeRolePermissions, RevokeUser, SeedSystemRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg,
-    SuspendUser, SyncCatalog, TenancyStore, TransferOwnership, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole,
+    DefinePermission, DeleteGroup, DeleteRole, DeleteTuple, ExtendInvitation, GrantRolePermissions, Import, InvitationInput,
+    ListAllChanges, ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor,
+    ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles,
+    ListTuplesForObject, ListTuplesForSubject, ListUsersWith, MoveOrg, Patch, PermissionAsk, PermissionDefinition, PermissionResolver,
+    PreTuple, PreviewMoveOrg, ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, ReviewPermissions,
+    RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser, SeedSystemRoles, SelfLeave, SetMembershipOverride, SetOrgOverride,
+    SuspendMembership, SuspendOrg, SuspendUser, SyncCatalog, TenancyStore, TransferOwnership, UpdateGroup, UpdateMembership, UpdateOrg,
+    UpdateRole,
 };
 use tenantry_postgres::Options;
 
@@ -136,6 +141,7 @@ macro_rules! each_operation {
             op!("delete_group", store.delete_group(DeleteGroup::new(group)));
             op!("delete_role", store.delete_role(DeleteRole::new(role)));
             let other = store.create_org(CreateOrg::new(usr(1))).await.unwrap().org.id;
+            op!("preview_move_org", store.preview_move_org(PreviewMoveOrg::new(&MoveOrg::below(org, other))));
             op!("move_org", store.move_org(MoveOrg::below(org, other)));
             op!("revoke_org", store.revoke_org(RevokeOrg::new(org)));
             op!("revoke_user", store.revoke_user(RevokeUser::new(user)));
@@ -148,11 +154,12 @@ fn writes(operation: &str) -> bool {
 }
 
 /// A mutation is a load and an apply. A reverse question first finds who or what may come into question, and then resolves all of them;
-/// a review looks up in the end what of it the catalog has.
+/// a review looks up in the end what of it the catalog has. A dry run asks first whether it may be done, and has nothing to look up
+/// where nobody gains or loses anything.
 fn transactions(operation: &str) -> usize {
     match operation {
         "list_users_with" | "list_orgs_with" => 2,
-        "review_permissions" => 3,
+        "review_permissions" | "preview_move_org" => 3,
         other if writes(other) => 2,
         _ => 1,
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::params;
 use tenantry_core::{
     Access, AccessFound, AccessQuery, Facts, FactsQuery, Found, GroupId, Holder, Id, ImportIds, Line, MembershipId, Moving, OrgId,
-    Organization, PermissionSlug, Role, RoleDefinition, RoleFacts, RoleId, RoleSlug, RoleUsage, Snapshot, Timestamp, UserId, Wants,
+    Organization, PermissionSlug, Role, RoleDefinition, RoleFacts, RoleId, RoleSlug, RoleUsage, Snapshot, Timestamp, UserId, Wants, Window,
 };
 
 use crate::codec::{self, bytes, scope};
@@ -381,16 +381,20 @@ pub(crate) fn read(db: &Session, query: &AccessQuery, at: Timestamp) -> Result<A
                 let mut orgs: Vec<OrgId> = path.iter().map(|org| org.id).collect();
                 if *below > 0 && found.there {
                     orgs.extend(subtree(db, *org, *below)?);
-                    orgs.sort_unstable();
-                    orgs.dedup();
                 }
-                for org in orgs {
-                    let bound = params![bytes(&org), behind(window.after.as_ref()), window.fetch];
-                    found.users.extend(db.rows(&db.sql.users_of_org, bound, |row| codec::only_id::<UserId>("membership", row))?);
+                found.users = users_of(db, orgs, window)?;
+            }
+            AccessQuery::PairsWithin { org, also, below, after, orgs, fetch } => {
+                found.org_id = Some(*org);
+                found.there = list::org(db, *org)?.is_some();
+                if found.there {
+                    let mut places = subtree(db, *org, u32::try_from(Organization::MAX_LEVELS).unwrap_or(u32::MAX))?;
+                    places.retain(|org| after.is_none_or(|(after, _)| *org >= after));
+                    places.sort_unstable();
+                    places.truncate(usize::try_from(*orgs).unwrap_or(usize::MAX));
+                    pairs(db, &places, (*also, *below), *after, *fetch, &mut found.pairs)?;
+                    found.orgs = places;
                 }
-                found.users.sort_unstable();
-                found.users.dedup();
-                found.users.truncate(usize::try_from(window.fetch).unwrap_or(usize::MAX));
             }
             AccessQuery::OrgsAbout { usr, above, window } => {
                 let levels = usize::try_from(*above).unwrap_or(usize::MAX);
@@ -409,6 +413,47 @@ pub(crate) fn read(db: &Session, query: &AccessQuery, at: Timestamp) -> Result<A
         }
         Ok(found)
     })
+}
+
+/// Who has a membership that is not revoked in one of these organizations, in order.
+fn users_of(db: &Session, mut orgs: Vec<OrgId>, window: &Window<UserId>) -> Result<Vec<UserId>, Failure> {
+    orgs.sort_unstable();
+    orgs.dedup();
+    let mut users = Vec::new();
+    for org in orgs {
+        let bound = params![bytes(&org), behind(window.after.as_ref()), window.fetch];
+        users.extend(db.rows(&db.sql.users_of_org, bound, |row| codec::only_id::<UserId>("membership", row))?);
+    }
+    users.sort_unstable();
+    users.dedup();
+    users.truncate(usize::try_from(window.fetch).unwrap_or(usize::MAX));
+    Ok(users)
+}
+
+/// For each of these organizations the users about it, and those of another one and all above that.
+fn pairs(
+    db: &Session,
+    places: &[OrgId],
+    (also, below): (Option<OrgId>, u32),
+    after: Option<(OrgId, UserId)>,
+    fetch: u32,
+    found: &mut Vec<(OrgId, UserId)>,
+) -> Result<(), Failure> {
+    let above: Vec<OrgId> = also.map_or(Ok(Vec::new()), |also| list::path(db, also))?.iter().map(|org| org.id).collect();
+    let most = usize::try_from(fetch).unwrap_or(usize::MAX);
+    for place in places {
+        let behind = after.filter(|(org, _)| org == place).map(|(_, usr)| usr);
+        let mut orgs: Vec<OrgId> = list::path(db, *place)?.iter().map(|org| org.id).chain(above.iter().copied()).collect();
+        if below > 0 {
+            orgs.extend(subtree(db, *place, below)?);
+        }
+        let users = users_of(db, orgs, &Window { after: behind, fetch })?;
+        found.extend(users.into_iter().map(|usr| (*place, usr)).take(most - found.len()));
+        if found.len() == most {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn group(db: &Session, id: GroupId, found: &mut AccessFound) -> Result<(), Failure> {

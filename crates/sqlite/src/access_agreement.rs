@@ -190,6 +190,14 @@ fn reads(db: &Session, state: &State, dice: &mut Dice, at: Timestamp) {
         AccessQuery::GroupRoles { group: id(dice.one(FEW + 1)), window: Window { after: after.map(id), fetch } },
         AccessQuery::Grants { holder: holder(dice), after: slug, fetch },
         AccessQuery::UsersAbout { org, below: dice.below(3), window: Window { after: after.map(id), fetch } },
+        AccessQuery::PairsWithin {
+            org,
+            also: dice.some(|dice| id(dice.one(FEW + 1))),
+            below: dice.below(3),
+            after: dice.some(|dice| (id(dice.one(FEW)), id(dice.one(FEW)))),
+            orgs: dice.below(4),
+            fetch: dice.below(8),
+        },
         AccessQuery::OrgsAbout { usr, above: dice.below(3), window: Window { after: after.map(id), fetch } },
     ];
     for query in queries {

@@ -196,6 +196,11 @@ impl Maker {
             other.status == OrgStatus::Active && (other.id == org.id || other.ancestors.contains(&org.id)) == below
         };
         let parent = if self.dice.percent(75) { self.any_org(fits).map(|parent| self.view.refer(parent.id)) } else { None };
+        if self.dice.percent(20) {
+            let limit = self.limit();
+            let asked = json!({"org_id": self.view.refer(org.id), "new_parent_id": parent, "limit": limit});
+            return Some(draft("preview_move_org", asked));
+        }
         Some(draft("move_org", json!({"org_id": self.view.refer(org.id), "new_parent_id": parent})))
     }
 

@@ -141,7 +141,10 @@ pub(crate) enum OrgCommand {
     #[command(after_help = "Example:\n  tenantry org update acme --name \"Acme International\"")]
     Update(UpdateOrgArgs),
     /// Take an organization, and all below it, to another place
-    #[command(after_help = "Example:\n  tenantry org move acme-asia --to acme-europe")]
+    ///
+    /// With --dry-run nothing is moved: who would gain and lose which permissions, where, is shown in place of it, with --json as a
+    /// line for each user in each organization. What the move itself would refuse is refused.
+    #[command(after_help = "Example:\n  tenantry org move acme-asia --to acme-europe --dry-run")]
     Move(MoveOrgArgs),
     /// Pause an organization
     #[command(after_help = "Example:\n  tenantry org suspend acme-europe")]
@@ -169,6 +172,9 @@ pub(crate) struct MoveOrgArgs {
     pub(crate) org: OneOrg,
     #[command(flatten)]
     pub(crate) place: Place,
+    /// Move nothing, and show who would gain and lose which permissions
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Where to.

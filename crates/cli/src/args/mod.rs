@@ -19,8 +19,8 @@ pub(crate) use access::{
     WhereCanArgs, WhoCanArgs,
 };
 pub(crate) use data::{
-    CreateOrgArgs, DataCommand, ListMembersArgs, ListMembershipsArgs, ListOrgsArgs, MemberCommand, NewMemberArgs, OrgCommand, Paging,
-    UpdateMemberArgs, UpdateOrgArgs, UserCommand,
+    CreateOrgArgs, DataCommand, ListMembersArgs, ListMembershipsArgs, ListOrgsArgs, MemberCommand, MoveOrgArgs, NewMemberArgs, OrgCommand,
+    Paging, UpdateMemberArgs, UpdateOrgArgs, UserCommand,
 };
 pub(crate) use invite::{InviteArgs, InviteCommand, InviteManyArgs, ListInvitesArgs, SweepArgs};
 pub(crate) use parse::{OrgRef, Span};

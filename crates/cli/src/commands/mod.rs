@@ -21,7 +21,7 @@ mod user;
 use tenantry::json::Value;
 use tenantry::{Error, OrgId, Page, PageRequest, PageSize, Patch, TenancyStore, Timestamp};
 
-use crate::args::{DataCommand, OrgRef};
+use crate::args::{DataCommand, OrgCommand, OrgRef};
 use crate::failure::{Exit, Failure};
 use crate::output::{Answer, Output};
 use crate::session::Turn;
@@ -39,6 +39,7 @@ pub(crate) struct Surroundings {
 pub(crate) async fn run_alone(command: DataCommand, turn: &Turn, around: Surroundings, output: &mut Output<'_>) -> Result<Exit, Failure> {
     match command {
         DataCommand::Changes(args) if args.which.all => changes::feed(&args, &*turn.store, output).await?,
+        DataCommand::Org(OrgCommand::Move(args)) if args.dry_run => org::dry_run_to_output(&args, &*turn.store, output).await?,
         DataCommand::Review(args) => review::to_output(&args, &*turn.store, output).await?,
         DataCommand::Export(args) if args.is_output() => export::to_output(turn, output).await?,
         command => {

@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use indicatif::ProgressBar;
 use serde::Serialize;
 use tenantry::{
-    CreateOrg, CreatedOrg, ListChildren, ListOrgs, MoveOrg, OrgId, OrgStatus, Organization, ReinstateOrg, RevokeOrg, SuspendOrg,
-    TenancyStore, UpdateOrg,
+    AccessChange, CreateOrg, CreatedOrg, ListChildren, ListOrgs, MoveOrg, OrgId, OrgStatus, Organization, Page, PageRequest, PageSize,
+    PermissionSlug, PreviewMoveOrg, ReinstateOrg, RevokeOrg, SuspendOrg, TenancyStore, UpdateOrg,
 };
 
 use super::{all_pages, compact, next_page, org_id, pages, patch};
-use crate::args::{CreateOrgArgs, ListOrgsArgs, OrgCommand, OrgRef, UpdateOrgArgs};
+use crate::args::{CreateOrgArgs, ListOrgsArgs, MoveOrgArgs, OrgCommand, OrgRef, UpdateOrgArgs};
 use crate::failure::Failure;
-use crate::output::{Answer, Branch, Record, Table};
+use crate::output::{Answer, Branch, Output, Record, Table};
+use crate::progress;
 
 const HEAD: &[&str] = &["name", "slug", "status", "revision", "organization", "parent"];
 
@@ -37,9 +39,9 @@ pub(super) async fn run(command: OrgCommand, store: &dyn TenancyStore) -> Result
         }
         OrgCommand::Update(args) => update(args, store).await,
         OrgCommand::Move(args) => {
-            let mut request = MoveOrg::to_top(org_id(store, &args.org.org).await?);
-            if let Some(to) = &args.place.to {
-                request.new_parent_id = Some(org_id(store, to).await?);
+            let request = move_request(&args, store).await?;
+            if args.dry_run {
+                return dry_run(&request, store).await;
             }
             answer(&store.move_org(request).await?)
         }
@@ -47,6 +49,60 @@ pub(super) async fn run(command: OrgCommand, store: &dyn TenancyStore) -> Result
         OrgCommand::Reinstate(args) => answer(&store.reinstate_org(ReinstateOrg::new(org_id(store, &args.org).await?)).await?),
         OrgCommand::Revoke(args) => answer(&store.revoke_org(RevokeOrg::new(org_id(store, &args.org).await?)).await?),
     }
+}
+
+async fn move_request(args: &MoveOrgArgs, store: &dyn TenancyStore) -> Result<MoveOrg, Failure> {
+    let mut request = MoveOrg::to_top(org_id(store, &args.org.org).await?);
+    if let Some(to) = &args.place.to {
+        request.new_parent_id = Some(org_id(store, to).await?);
+    }
+    Ok(request)
+}
+
+async fn next_changes(request: &MoveOrg, cursor: Option<String>, store: &dyn TenancyStore) -> Result<Page<AccessChange>, Failure> {
+    let page = PageRequest::after_optional(cursor).limit(PageSize::MAX);
+    Ok(store.preview_move_org(PreviewMoveOrg::new(request).page(page)).await?)
+}
+
+fn changes_table(changes: &[AccessChange]) -> Table {
+    let slugs = |slugs: &[PermissionSlug]| slugs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let row = |row: &AccessChange| vec![row.org_id.to_string(), row.usr_id.to_string(), slugs(&row.gained), slugs(&row.lost)];
+    Table::new(&["organization", "user", "gains", "loses"], changes.iter().map(row))
+}
+
+const NOTHING_MOVED: &str = "a dry run: nothing was moved";
+
+/// What a move would change, as one answer, for a line of a batch.
+async fn dry_run(request: &MoveOrg, store: &dyn TenancyStore) -> Result<Answer, Failure> {
+    let mut page = next_changes(request, None, store).await?;
+    while let Some(cursor) = page.next_cursor.take() {
+        let more = next_changes(request, Some(cursor), store).await?;
+        page.data.extend(more.data);
+        page.next_cursor = more.next_cursor;
+    }
+    Ok(Answer::new(&page, changes_table(&page.data))?.note(Some(NOTHING_MOVED.to_owned())))
+}
+
+/// What a move would change, written as it is read: of a large tree it may be much.
+pub(super) async fn dry_run_to_output(args: &MoveOrgArgs, store: &dyn TenancyStore, output: &mut Output<'_>) -> Result<(), Failure> {
+    let request = move_request(args, store).await?;
+    let sign = if output.is_terminal() { ProgressBar::hidden() } else { progress::spinner("{spinner} {pos} changes of access so far") };
+    let mut page = next_changes(&request, None, store).await?;
+    let mut shown = false;
+    loop {
+        let cursor = page.next_cursor.take();
+        // A page may be empty and have a next one: that there is nothing is said at the end.
+        if !page.data.is_empty() || (cursor.is_none() && !shown) {
+            output.rows(&page.data, &changes_table(&page.data).continued(shown))?;
+            shown = true;
+        }
+        sign.inc(u64::try_from(page.data.len()).unwrap_or(u64::MAX));
+        let Some(cursor) = cursor else { break };
+        page = next_changes(&request, Some(cursor), store).await?;
+    }
+    sign.finish_and_clear();
+    output.note(NOTHING_MOVED);
+    Ok(())
 }
 
 async fn create(args: CreateOrgArgs, store: &dyn TenancyStore) -> Result<Answer, Failure> {

@@ -1,4 +1,4 @@
-//! `review`: what it shows is what `can` says, in each of its forms, whatever the number of users.
+//! `review`, and the dry run of `org move`: what it shows is what `can` says, in each of its forms, whatever the number of users.
 
 use std::collections::BTreeMap;
 
@@ -113,6 +113,39 @@ fn a_review_can_be_of_one_permission_or_one_user() {
     assert_eq!(permissions, ["docs.read", "docs.write"]);
     assert_eq!(review(&["--user", &user(999)]).out, "");
     assert_eq!(review(&["--permission", "nothing.there", "--format", "csv"]).out.lines().count(), 1, "the head alone");
+}
+
+/// A dry run of a move names the members of the new parent whose role reaches down, and only those, a page after the other.
+#[test]
+fn a_dry_run_of_a_move_says_who_gains_what_and_moves_nothing() {
+    let file = company();
+    let owner = user(500);
+    let mut lines = vec![
+        "role create keeper --org works --permission docs.burn --inherited".to_owned(),
+        format!("org create --creator {owner} --slug away"),
+        format!("org create --creator {owner} --slug farther --parent away"),
+    ];
+    lines.extend((200..310).map(|number| format!("member add works {} --role keeper", user(number))));
+    assert_eq!(run_with_input(&["--store", &file.store, "batch", "-"], lines.join("\n").as_bytes()).code, 0);
+    let dry = |args: &[&str]| run(&[&["--store", &file.store], args, &["org", "move", "away", "--to", "works", "--dry-run"]].concat());
+    let rows = lines_of(&dry(&["--json"]).out);
+    assert_eq!(rows.len(), 110 * 2);
+    assert!(rows.iter().all(|row| row["gained"] == json!(["docs.burn"]) && row["lost"] == json!([])), "{rows:?}");
+    let people = dry(&[]);
+    assert_eq!((people.code, people.err.as_str()), (0, "a dry run: nothing was moved\n"));
+    assert_eq!(people.out.lines().count(), rows.len());
+    let path = run(&["--store", &file.store, "--json", "org", "path", "farther"]).json();
+    assert_eq!(path["data"].as_array().map(Vec::len), Some(2), "{path}");
+    let moved = run(&["--store", &file.store, "org", "move", "away", "--to", "works"]);
+    assert_eq!(moved.code, 0);
+    for row in rows.iter().step_by(17) {
+        let (org, usr) = (text(&row["org_id"]), text(&row["usr_id"]));
+        assert_eq!(run(&["--store", &file.store, "can", &usr, "docs.burn", "--org", &org]).code, 0);
+    }
+    let again = dry(&["--json"]);
+    assert_eq!((again.code, again.out.as_str()), (0, ""), "it is there already");
+    let cycle = run(&["--store", &file.store, "--json", "org", "move", "works", "--to", "farther", "--dry-run"]);
+    assert_eq!(cycle.error()["code"], "conflict.cycle");
 }
 
 #[test]

@@ -54,6 +54,7 @@ pub use judge::MEMBERS_MANAGE;
 pub use manifest::{Exposure, ManifestResource, TenantScope};
 pub use memberships::{AddMember, AdminRemove, ChangeRole, ReinstateMembership, SelfLeave, SuspendMembership, UpdateMembership};
 pub use moves::MoveOrg;
+pub(crate) use moves::{ForeseeMove, ForeseenMove};
 pub use organizations::{CreateOrg, CreatedOrg, ReinstateOrg, RevokeOrg, SuspendOrg, UpdateOrg};
 pub use overrides::{SetMembershipOverride, SetOrgOverride};
 pub use ownership::{TransferOwnership, TransferredOwnership};

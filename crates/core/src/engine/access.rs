@@ -52,37 +52,41 @@ fn slugs(texts: &[&str]) -> Result<Vec<PermissionSlug>, DomainError> {
 }
 
 /// What is asked of several users and organizations at one moment.
-struct Asking<'a> {
+pub(super) struct Asking<'a> {
     now: Timestamp,
     policy: Option<&'a AncestorReadPolicy>,
 }
 
 impl<'a> Asking<'a> {
-    const fn of(&self, usr: UserId, org: OrgId, only: Option<&'a PermissionSlug>) -> Ask<'a> {
+    pub(super) const fn of(&self, usr: UserId, org: OrgId, only: Option<&'a PermissionSlug>) -> Ask<'a> {
         Ask { usr, org, now: self.now, only, policy: self.policy }
     }
 }
 
 impl<B: Backend> Engine<B> {
-    fn below(&self) -> u32 {
+    pub(super) fn below(&self) -> u32 {
         self.ancestor_read.as_deref().map_or(0, AncestorReadPolicy::depth)
     }
 
-    fn asking(&self) -> Asking<'_> {
+    pub(super) fn asking(&self) -> Asking<'_> {
         Asking { now: self.now(), policy: self.ancestor_read.as_deref() }
     }
 
-    async fn facts(&self, asks: Vec<(UserId, OrgId)>, permissions: Option<Vec<PermissionSlug>>) -> Result<Facts, BackendError> {
+    pub(super) async fn facts(&self, asks: Vec<(UserId, OrgId)>, permissions: Option<Vec<PermissionSlug>>) -> Result<Facts, BackendError> {
         self.backend.facts(FactsQuery { asks, permissions, below: self.below(), ..FactsQuery::default() }).await
     }
 
     /// Which of these permissions the catalog has. Nothing is ever taken from it, so this may be asked behind what it is about.
-    async fn known(&self, (usr, org): (UserId, OrgId), slugs: BTreeSet<PermissionSlug>) -> Result<BTreeSet<PermissionSlug>, BackendError> {
+    pub(super) async fn known(
+        &self,
+        (usr, org): (UserId, OrgId),
+        slugs: BTreeSet<PermissionSlug>,
+    ) -> Result<BTreeSet<PermissionSlug>, BackendError> {
         if slugs.is_empty() {
             return Ok(slugs);
         }
         let asks = vec![(usr, org)];
-        let query = FactsQuery { asks, permissions: Some(slugs.iter().cloned().collect()), below: 0, grantors: false };
+        let query = FactsQuery { asks, permissions: Some(slugs.iter().cloned().collect()), ..FactsQuery::default() };
         let facts = self.backend.facts(query).await?;
         Ok(slugs.into_iter().filter(|slug| facts.is_known(slug)).collect())
     }
@@ -120,7 +124,7 @@ impl<B: Backend> Engine<B> {
         Ok(false)
     }
 
-    async fn found(&self, query: AccessQuery) -> Result<AccessFound, BackendError> {
+    pub(super) async fn found(&self, query: AccessQuery) -> Result<AccessFound, BackendError> {
         self.backend.access(query, self.now()).await
     }
 

@@ -1,6 +1,7 @@
 //! [`Engine`]: the rules over a [`Backend`], as a [`TenancyStore`]. Written once for all stores.
 
 mod access;
+mod preview;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::event::{Actor, Cause, Event};
 use crate::id::{EventId, Id, IdType, InvitationId, MembershipId, OrgId, TupleId, UserId};
 use crate::load::{Load, LoadSpec, Snapshot};
 use crate::page::{ListKey, Page, PageRequest};
-use crate::permissions::{AncestorReadPolicy, FactsQuery};
+use crate::permissions::{AccessChange, AncestorReadPolicy, FactsQuery};
 use crate::query::{
     EventQuery, InvitationFilter, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery, TupleQuery, WhichTuples, Window,
 };
@@ -35,7 +36,7 @@ use crate::source::Sources;
 use crate::state::Dump;
 use crate::store::{
     CheckAny, CheckOne, CheckedRow, CountMembers, Inspect, ListAllChanges, ListChanges, ListChildren, ListInvitations, ListInvitationsFor,
-    ListMembers, ListMemberships, ListOrgs, ListTuplesForObject, ListTuplesForSubject, OrgPath, TenancyStore,
+    ListMembers, ListMemberships, ListOrgs, ListTuplesForObject, ListTuplesForSubject, OrgPath, PreviewMoveOrg, TenancyStore,
 };
 use crate::time::Timestamp;
 use crate::tuple::{self, EntityRef, Tuple, TupleKey};
@@ -513,6 +514,10 @@ impl<B: Backend> TenancyStore for Engine<B> {
 
     async fn move_org(&self, request: MoveOrg) -> Result<Organization, Error> {
         self.run(request).await
+    }
+
+    async fn preview_move_org(&self, request: PreviewMoveOrg) -> Result<Page<AccessChange>, Error> {
+        self.preview(request).await
     }
 
     async fn suspend_org(&self, request: SuspendOrg) -> Result<Organization, Error> {

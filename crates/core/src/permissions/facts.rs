@@ -132,6 +132,19 @@ impl Facts {
         self.orgs.values()
     }
 
+    /// The same rows as they would be with an organization, and all below it, elsewhere: with these above it, root first. What
+    /// concerns those has to be among the facts.
+    pub(crate) fn with_moved(mut self, moved: OrgId, above: &[OrgId]) -> Self {
+        for org in self.orgs.values_mut() {
+            let at = if org.id == moved { Some(org.ancestors.len()) } else { org.ancestors.iter().position(|above| *above == moved) };
+            if let Some(at) = at {
+                let stays = org.ancestors.split_off(at);
+                org.ancestors = above.iter().copied().chain(stays).collect();
+            }
+        }
+        self
+    }
+
     /// Every role that gives one of the permissions, in order of id.
     pub(crate) fn grantors<'f>(&'f self, permission: &'f PermissionSlug, now: Timestamp) -> impl Iterator<Item = &'f RoleFacts> {
         let gives = move |role: &&RoleFacts| {

@@ -194,6 +194,9 @@ impl State {
                 found.grants = take(rows.grants_of(*holder).filter(behind).cloned(), &window);
             }
             AccessQuery::UsersAbout { org, below, window } => self.users_about(*org, *below, window, &mut found),
+            AccessQuery::PairsWithin { org, also, below, after, orgs, fetch } => {
+                self.pairs_within((*org, *also, *below), *after, (*orgs, *fetch), &mut found);
+            }
             AccessQuery::OrgsAbout { usr, above, window } => {
                 let orgs = self.orgs_about(*usr, *above);
                 found.orgs = take(orgs.into_iter().filter(|org| window.after.is_none_or(|after| *org > after)), window);
@@ -215,6 +218,39 @@ impl State {
         }
         let users: BTreeSet<UserId> = orgs.iter().flat_map(|org| self.current_of_org(*org)).map(|mem| mem.usr_id).collect();
         found.users = take(users.into_iter().filter(|usr| window.after.is_none_or(|after| *usr > after)), window);
+    }
+
+    fn pairs_within(
+        &self,
+        (org, also, below): (OrgId, Option<OrgId>, u32),
+        after: Option<(OrgId, UserId)>,
+        (most_orgs, fetch): (u32, u32),
+        found: &mut AccessFound,
+    ) {
+        found.there = self.orgs.contains(&org);
+        found.org_id = Some(org);
+        if !found.there {
+            return;
+        }
+        let mut orgs: Vec<OrgId> = self.subtree(org).into_iter().filter(|org| after.is_none_or(|(after, _)| *org >= after)).collect();
+        orgs.sort_unstable();
+        orgs.truncate(usize::try_from(most_orgs).unwrap_or(usize::MAX));
+        let most = usize::try_from(fetch).unwrap_or(usize::MAX);
+        for org in &orgs {
+            let behind = after.filter(|(there, _)| there == org).map(|(_, usr)| usr);
+            let window = Window { after: behind, fetch };
+            let mut users = BTreeSet::new();
+            for (place, below) in also.map(|also| (also, 0)).into_iter().chain([(*org, below)]) {
+                let mut about = AccessFound::default();
+                self.users_about(place, below, &window, &mut about);
+                users.extend(about.users);
+            }
+            found.pairs.extend(users.into_iter().map(|usr| (*org, usr)).take(most - found.pairs.len()));
+            if found.pairs.len() == most {
+                break;
+            }
+        }
+        found.orgs = orgs;
     }
 
     fn orgs_about(&self, usr: UserId, above: u32) -> BTreeSet<OrgId> {

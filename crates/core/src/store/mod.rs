@@ -22,7 +22,7 @@ use crate::error::{DomainError, Error};
 use crate::event::{Cause, Event};
 use crate::id::{EventId, InvitationId, MembershipId, OrgId, TupleId, UserId};
 use crate::page::{Page, PageRequest, PageSize};
-use crate::permissions::AncestorReadPolicy;
+use crate::permissions::{AccessChange, AncestorReadPolicy};
 use crate::rules::{Checked, Rules};
 use crate::state::Dump;
 use crate::tuple::{self, EntityRef, Tuple, TupleKey};
@@ -32,6 +32,32 @@ pub use access::{
     AccessStore, AllowedRow, ListGroupMembers, ListGroupRoles, ListGroups, ListMembershipOverrides, ListOrgOverrides, ListOrgsWith,
     ListPermissions, ListRoles, ListUsersWith, PermissionAsk, PermissionResolver, ReviewPermissions,
 };
+
+/// Asks what [`move_org`](TenancyStore::move_org) would change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PreviewMoveOrg {
+    /// Which.
+    pub org_id: OrgId,
+    /// The one above it then; without one it is a root.
+    pub new_parent_id: Option<OrgId>,
+    /// Which part of the list.
+    pub page: PageRequest,
+}
+
+impl PreviewMoveOrg {
+    /// What this move would change, the first page.
+    pub fn new(request: &MoveOrg) -> Self {
+        Self { org_id: request.org_id, new_parent_id: request.new_parent_id, page: PageRequest::default() }
+    }
+
+    /// Another part of the list.
+    #[must_use]
+    pub fn page(mut self, page: PageRequest) -> Self {
+        self.page = page;
+        self
+    }
+}
 
 /// Lists the members of an organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -543,6 +569,10 @@ pub trait TenancyStore: AccessStore + PermissionResolver + fmt::Debug + Send + S
     async fn update_org(&self, request: UpdateOrg) -> Result<Organization, Error>;
     /// Puts an organization below another one, or to the top. Spec: `organizations.md#move_org`.
     async fn move_org(&self, request: MoveOrg) -> Result<Organization, Error>;
+    /// A dry run of [`move_org`](Self::move_org), with its checks and its errors: which users would gain and lose which permissions
+    /// where. Nothing is written. Each call looks at a bounded number of users in organizations, so that a page may be shorter than
+    /// its limit, or empty, and have a next one. Spec: `organizations.md#preview_move_org`.
+    async fn preview_move_org(&self, request: PreviewMoveOrg) -> Result<Page<AccessChange>, Error>;
     /// Pauses an organization. Spec: `organizations.md#suspend_org`.
     async fn suspend_org(&self, request: SuspendOrg) -> Result<Organization, Error>;
     /// Makes a suspended organization active again. Spec: `organizations.md#reinstate_org`.

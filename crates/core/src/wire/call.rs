@@ -20,7 +20,8 @@ use crate::json::Value;
 use crate::store::{
     CheckAny, CheckOne, CountMembers, ListAllChanges, ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups,
     ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith,
-    ListPermissions, ListRoles, ListTuplesForObject, ListTuplesForSubject, ListUsersWith, PermissionAsk, ReviewPermissions, TenancyStore,
+    ListPermissions, ListRoles, ListTuplesForObject, ListTuplesForSubject, ListUsersWith, PermissionAsk, PreviewMoveOrg, ReviewPermissions,
+    TenancyStore,
 };
 
 /// Why a call by name did not succeed.
@@ -151,6 +152,11 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
             let request = MoveOrg { org_id: input.id("org_id")?, new_parent_id: input.opt_id("new_parent_id")? };
             let request = caused!(held, input, request);
             Reply::Organization(held.get().move_org(request).await?)
+        }
+        "preview_move_org" => {
+            let (org_id, new_parent_id) = (input.id("org_id")?, input.opt_id("new_parent_id")?);
+            let request = PreviewMoveOrg { org_id, new_parent_id, page: input.page()? };
+            Reply::AccessChanges(store.preview_move_org(ended!(input, request)).await?)
         }
         "suspend_org" => {
             let request = SuspendOrg::new(caused!(held, input, input.id("org_id")?));

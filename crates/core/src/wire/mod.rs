@@ -19,7 +19,7 @@ use crate::entity::{Invitation, Membership, Organization, User};
 use crate::event::Event;
 use crate::id::{IdType, OrgId, UserId};
 use crate::page::Page;
-use crate::permissions::{EffectivePermissions, Explanation, UserAccess};
+use crate::permissions::{AccessChange, EffectivePermissions, Explanation, UserAccess};
 use crate::role::RoleDefinition;
 use crate::rules::Checked;
 use crate::store::{AllowedRow, CheckedRow, OrgPath};
@@ -190,6 +190,10 @@ pub const OPERATIONS: &[Operation] = &[
         ],
     ),
     write("move_org", &[must("org_id", ORG), may("new_parent_id", ORG)]),
+    read(
+        "preview_move_org",
+        &[must("org_id", ORG), may("new_parent_id", ORG), may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit)],
+    ),
     write("suspend_org", &[must("org_id", ORG)]),
     write("reinstate_org", &[must("org_id", ORG)]),
     write("revoke_org", &[must("org_id", ORG)]),
@@ -539,6 +543,8 @@ pub enum Reply {
     },
     /// Why a user may do something, or may not.
     Explanation(Box<Explanation>),
+    /// What a move would change.
+    AccessChanges(Page<AccessChange>),
     /// What users may do in an organization, and by what.
     Review(Page<UserAccess>),
     /// Users.
