@@ -10,6 +10,7 @@ mod ci;
 mod conformance;
 mod fixtures;
 mod fuzz;
+mod layers;
 mod lines;
 mod phases;
 mod postgres;
@@ -39,6 +40,8 @@ enum Task {
     Conformance(conformance::Args),
     /// Check spec/ and the fixtures against each other and rewrite conformance/index.json
     Fixtures(fixtures::Args),
+    /// Draw the layers of a resolution into docs/how-a-permission-is-decided.md
+    Layers(layers::Args),
     /// Check what must not be in the tree: wrong dependencies, wrong words, wrong licences
     Tidy,
     /// Do everything that must pass before a change is merged; .ci/run does just this
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(args),
         Task::Conformance(args) => conformance::run(args),
         Task::Fixtures(args) => fixtures::run(args),
+        Task::Layers(args) => layers::run(args),
         Task::Tidy => tidy::run(),
         Task::Ci => ci::run(),
         Task::Bench(args) => bench::run(args),

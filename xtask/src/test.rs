@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::phases::Phases;
 use crate::postgres::{self, Server};
-use crate::{conformance, fixtures, run, workspace};
+use crate::{conformance, fixtures, layers, run, workspace};
 
 /// Every phase builds the same packages with the same features, so that one build serves them all.
 pub(crate) const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
@@ -44,7 +44,8 @@ pub(crate) fn all(phases: &mut Phases, server: &Server, store: conformance::Stor
     phases.run("tests", || tests(server, &[], profile))?;
     phases.run("doctests", || doctests(server))?;
     phases.run("conformance", || conformance::run_with(&conformance::Args::of_store(store), Some(server)))?;
-    phases.run("fixtures", fixtures::check)
+    phases.run("fixtures", fixtures::check)?;
+    phases.run("layers", layers::check)
 }
 
 fn tests(server: &Server, filters: &[String], profile: Profile) -> Result<()> {

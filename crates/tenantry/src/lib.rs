@@ -2,6 +2,10 @@
 
 pub use tenantry_core::*;
 
+#[doc = include_str!("../../../docs/how-a-permission-is-decided.md")]
+#[cfg(feature = "memory")]
+pub mod how_a_permission_is_decided {}
+
 /// The store in memory (feature `memory`, on by default).
 #[cfg(feature = "memory")]
 pub use tenantry_memory as memory;
