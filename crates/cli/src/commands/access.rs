@@ -59,7 +59,7 @@ fn words(code: &str) -> String {
 }
 
 /// What each layer said, and what would allow it.
-fn reasons(why: &Explanation) -> Vec<Branch> {
+pub(super) fn reasons(why: &Explanation) -> Vec<Branch> {
     let leaf = |cells: Vec<String>| Branch { cells, below: Vec::new() };
     let listed = |rows: &[AnyId]| rows.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let steps = why.steps.iter().map(|step| {

@@ -14,6 +14,7 @@ mod names;
 mod org;
 pub(crate) mod quickstart;
 mod review;
+mod sample;
 mod sweep;
 mod tuple;
 mod user;

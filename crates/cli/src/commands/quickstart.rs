@@ -4,14 +4,15 @@ use serde::Serialize;
 use tenantry::rules::Checked;
 use tenantry::wire::import_row;
 use tenantry::{
-    CheckOne, DomainError, Error, Event, ImportCounts, Invitation, ListChanges, ListInvitations, ListMembers, ListTuplesForObject,
+    CheckOne, DomainError, Error, Event, Id, ImportCounts, Invitation, ListChanges, ListInvitations, ListMembers, ListTuplesForObject,
     Membership, MembershipStatus, OrgId, Organization, Page, PageRequest, PageSize, TenancyStore, Tuple,
 };
 
 use indicatif::ProgressBar;
 
 use super::org::Forest;
-use super::{changes, import, invite, lines, member, pages, tuple};
+use super::sample::{self, Asked};
+use super::{access, changes, import, invite, lines, member, pages, tuple};
 use crate::failure::Failure;
 use crate::output::{Answer, View};
 use crate::store::{Chosen, StoreSpec};
@@ -40,22 +41,25 @@ struct Tour<'t> {
     invitations: &'t Page<Invitation>,
     tuples: &'t Page<Tuple>,
     check: Checked,
+    permissions: &'t [Asked],
     changes: &'t [Event],
     next: &'t [String],
 }
 
 /// Brings the sample company in where it is not yet, and shows it.
 pub(crate) async fn run(store: &dyn TenancyStore, spec: &StoreSpec, chosen: Chosen, for_people: bool) -> Result<Answer, Failure> {
-    let root: OrgId = ROOT.parse().map_err(|error| DomainError::InvalidId { field: "id", error })?;
+    let root: OrgId = id(ROOT)?;
     let imported = match store.get_org(root).await {
         Ok(_) => None,
         Err(Error::Domain(DomainError::NotFound(_))) => {
             let rows = lines::read(SAMPLE.as_bytes(), &ProgressBar::hidden(), import_row)?;
-            Some(import::write(rows, store).await.map_err(|error| match error {
+            let imported = import::write(rows, store).await.map_err(|error| match error {
                 // It is not the company that is in the way.
                 Error::Domain(DomainError::Forbidden) => Failure::Store(error),
                 error => Failure::Sample(error),
-            })?)
+            })?;
+            sample::grow(store, root).await?;
+            Some(imported)
         }
         Err(error) => return Err(error.into()),
     };
@@ -66,6 +70,7 @@ pub(crate) async fn run(store: &dyn TenancyStore, spec: &StoreSpec, chosen: Chos
     let invitations = store.list_invitations(ListInvitations::new(root)).await?;
     let tuples = store.list_tuples_for_object(ListTuplesForObject::new(HANDBOOK.0, HANDBOOK.1)).await?;
     let check = store.check(CheckOne::new(("usr", EDITOR), "editor", HANDBOOK)).await?;
+    let permissions = sample::questions(store, root).await?;
     let changes = latest_changes(store, &orgs).await?;
     let (prefix, before_commands) = prefix(spec, chosen);
     let next = next_commands(&orgs, &members.data, spec, &prefix);
@@ -77,22 +82,39 @@ pub(crate) async fn run(store: &dyn TenancyStore, spec: &StoreSpec, chosen: Chos
         invitations: &invitations,
         tuples: &tuples,
         check,
+        permissions: &permissions,
         changes: &changes,
         next: &next,
     };
 
     let names = member::names_of(store, &members.data, for_people).await?;
     let name = orgs.first().map(|org| name_of(org)).unwrap_or_default();
-    let sections = vec![
+    let mut sections = vec![
         (arrival(imported, spec), View::from(forest.branches())),
         (format!("Members of {name}:"), member::members(&members.data, &names).into()),
         (format!("Invitations of {name}:"), invite::table(&invitations.data).into()),
         ("Tuples on its handbook:".to_owned(), tuple::table(&tuples.data).into()),
         (format!("{prefix} check {EDITOR} editor {}:{}", HANDBOOK.0, HANDBOOK.1), vec![tuple::verdict(check)].into()),
+    ];
+    sections.extend(permissions.iter().map(|Asked { usr_id, permission, why }| {
+        let command = format!("{prefix} can {usr_id} {permission} --org {} --why", orgs.first().map(|org| named(org)).unwrap_or_default());
+        (command, View::Tree(access::reasons(why)))
+    }));
+    sections.extend([
         ("Latest changes:".to_owned(), changes::table(&changes).into()),
         (before_commands.to_owned(), next.iter().map(|command| format!("  {command}")).collect::<Vec<_>>().into()),
-    ];
+    ]);
     Answer::new(&tour, View::Sections(sections))
+}
+
+/// An id of the company.
+pub(super) fn id<I: Id>(text: &str) -> Result<I, Failure> {
+    Ok(text.parse().map_err(|error| DomainError::InvalidId { field: "id", error })?)
+}
+
+/// How an organization is named in commands.
+fn named(org: &Organization) -> String {
+    org.slug.as_ref().map_or_else(|| org.id.to_string(), ToString::to_string)
 }
 
 fn arrival(imported: Option<ImportCounts>, spec: &StoreSpec) -> String {
@@ -151,9 +173,8 @@ fn prefix(spec: &StoreSpec, chosen: Chosen) -> (String, &'static str) {
     }
 }
 
-/// Three commands that work on what is there now.
+/// A few commands that work on what is there now.
 fn next_commands(orgs: &[&Organization], members: &[Membership], spec: &StoreSpec, prefix: &str) -> Vec<String> {
-    let named = |org: &Organization| org.slug.as_ref().map_or_else(|| org.id.to_string(), ToString::to_string);
     let root = orgs.first().map(|org| named(org)).unwrap_or_default();
     let deepest = orgs.last().map(|org| named(org)).unwrap_or_default();
     let plain = members.iter().find(|mem| mem.role.rank() == 2 && mem.status == MembershipStatus::Active);
@@ -164,5 +185,6 @@ fn next_commands(orgs: &[&Organization], members: &[Membership], spec: &StoreSpe
         Some(mem) => format!("{prefix} member role {} admin", mem.id),
         None => format!("{prefix} member count {root}"),
     };
-    vec![format!("{prefix} member list {deepest}"), change, format!("{prefix} changes {root}")]
+    let [members, review, changes] = [format!("member list {deepest}"), format!("review {root}"), format!("changes {root}")];
+    vec![format!("{prefix} {members}"), change, format!("{prefix} {review}"), format!("{prefix} {changes}")]
 }

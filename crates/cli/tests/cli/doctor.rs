@@ -1,11 +1,12 @@
 //! `doctor`: what it says of a store that is well, and of one to which something else wrote.
 
-use crate::support::{Ran, SqliteFile, run, run_with_input, sqlite_file};
+use crate::support::{Ran, SqliteFile, data, run, run_with_input, sqlite_file};
 
 /// A file with the sample company, whose ids are the same in every run.
 fn company() -> SqliteFile {
     let file = sqlite_file();
-    assert_eq!(run(&["--store", &file.store, "--deterministic", "quickstart"]).code, 0);
+    let sample = data("../../../../examples/acme.jsonl").display().to_string();
+    assert_eq!(run(&["--store", &file.store, "--deterministic", "import", &sample]).code, 0);
     file
 }
 

@@ -1,6 +1,6 @@
 //! `export`: what it writes, `import` takes, and the next export writes it again.
 
-use crate::support::{Ran, fill_in, run, run_with_input, scene, sqlite_file, tenantry};
+use crate::support::{Ran, data, fill_in, run, run_with_input, scene, sqlite_file, tenantry};
 
 /// Everything that the tour leaves behind, and rows of each kind and status beside it.
 fn filled(store: &str) -> Ran {
@@ -65,7 +65,8 @@ fn an_export_comes_back_the_same_through_an_empty_store() {
 fn a_file_is_written_whole() {
     let file = sqlite_file();
     let store = file.store.as_str();
-    assert_eq!(run(&["--store", store, "quickstart"]).code, 0);
+    let sample = data("../../../../examples/acme.jsonl").display().to_string();
+    assert_eq!(run(&["--store", store, "import", &sample]).code, 0);
     let path = file.folder.path().join("rows.jsonl");
     std::fs::write(&path, "what was here before\n".repeat(10_000)).expect("written");
     let path = path.display().to_string();

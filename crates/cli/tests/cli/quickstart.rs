@@ -29,7 +29,7 @@ fn the_commands_that_it_names_work() {
     let file = sqlite_file();
     let json = run(&["--store", &file.store, "--json", "quickstart"]).json();
     let next: Vec<&str> = json["next"].as_array().expect("a list").iter().filter_map(|command| command.as_str()).collect();
-    assert_eq!(next.len(), 3);
+    assert_eq!(next.len(), 4);
     for command in &next {
         let words = shell_words(command);
         let ran = tenantry().args(&words).output().expect("it starts");
@@ -66,6 +66,21 @@ fn the_sample_is_what_it_says() {
         json["invitations"]["data"].as_array().expect("a list").iter().filter_map(|inv| inv["status"].as_str()).collect();
     assert_eq!(invitations, ["accepted", "pending"]);
     assert_eq!(json["tuples"]["data"].as_array().map(Vec::len), Some(2));
+    // One that is allowed, one that the organization denies, one all the same, one that the membership is denied, and a suspended one.
+    let permissions = json["permissions"].as_array().expect("a list");
+    let told: Vec<[&str; 2]> = permissions
+        .iter()
+        .map(|asked| [&asked["why"]["decided_by"]["layer"], &asked["why"]["reason"]].map(|text| text.as_str().unwrap_or_default()))
+        .collect();
+    let denied = |reason| ["", reason];
+    let expected = [
+        ["groups", ""],
+        denied("denied_by_org"),
+        ["membership_grant", ""],
+        denied("denied_by_membership"),
+        denied("membership_not_active"),
+    ];
+    assert_eq!(told, expected);
     assert_eq!(json["check"], serde_json::json!({"allowed": true, "matched_tuple_id": json["tuples"]["data"][1]["id"]}));
 }
 
