@@ -357,6 +357,10 @@ fn base(operation: &str, w: &World) -> (&'static str, Value) {
         }
         // The role does not grant it.
         "revoke_role_permission" => ("ok", json!({"role_id": text(&w.role), "permission": World::WRITE})),
+        // The built-in roles have no rows here.
+        "seed_role_permissions" => {
+            ("precondition.unknown_role", json!({"matrix": [{"role": "owner", "permissions": ["*"]}], "prune": true}))
+        }
         "seed_system_roles" => ("ok", json!({"inherits_to_descendants": ["admin"]})),
         "create_group" => ("precondition.org_not_active", json!({"org_id": text(&w.suspended_org), "slug": "desk", "name": "Desk"})),
         "get_group" | "delete_group" => ("ok", json!({"group_id": text(&w.group)})),

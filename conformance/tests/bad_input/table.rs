@@ -87,6 +87,8 @@ pub(crate) enum Form {
     TenantScope,
     /// A list of questions, each as its own subject tries it.
     Asks,
+    /// What roles shall grant, by patterns.
+    Matrix,
 }
 
 /// The form of each field of each operation.
@@ -115,6 +117,7 @@ pub(crate) fn form(operation: &str, field: &str) -> Form {
         // Kept by the application alone: any text.
         (_, "table" | "tenant_column") => Form::Query,
         (_, "asks") => Form::Asks,
+        (_, "matrix") => Form::Matrix,
         ("import of a user", "id") => Form::Id("usr"),
         ("import of an organization", "id") => Form::Id("org"),
         ("import of a membership", "id" | "replaces") => Form::Id("mem"),
@@ -144,7 +147,7 @@ pub(crate) fn form(operation: &str, field: &str) -> Form {
         (_, "slug") => Form::Slug,
         (_, "role" | "new_role") => Form::Role,
         (_, "query") => Form::Query,
-        (_, "cascade_permissions" | "inherit_permissions" | "inherits_to_descendants") => Form::Bool,
+        (_, "cascade_permissions" | "inherit_permissions" | "inherits_to_descendants" | "prune") => Form::Bool,
         (_, "expires_at" | "created_at" | "updated_at" | "terminal_at") => Form::Time,
         ("list_orgs", "status") => Form::OrgStatus,
         (_, "status") => Form::MembershipStatus,
@@ -235,7 +238,7 @@ fn column(form: Form) -> usize {
         // What may be an empty list, a word of a few, and what must have a form of its own: as above.
         Form::Permissions(_) | Form::BuiltInRoles | Form::Definitions | Form::Manifest | Form::Actions => 1,
         Form::Effect | Form::OrgEffect | Form::MembershipEffect | Form::TenantScope => 9,
-        Form::Permission | Form::RoleSlug | Form::Asks => 12,
+        Form::Permission | Form::RoleSlug | Form::Asks | Form::Matrix => 12,
         Form::Description => 13,
     }
 }
@@ -439,6 +442,7 @@ fn of_form(form: Form, world: &World) -> Vec<(&'static str, Value, Expect)> {
         Form::Permissions(most) => lists_of_permissions(most),
         Form::RoleSlug => role_slugs(),
         Form::BuiltInRoles => built_in_roles(),
+        Form::Matrix => matrices(),
         Form::GroupSlug => group_slugs(),
         Form::Description => descriptions(),
         Form::Effect => effects("grant", "clear"),
@@ -602,6 +606,45 @@ fn built_in_roles() -> Vec<(&'static str, Value, Expect)> {
     ];
     cases.extend(NO_ROLES.into_iter().map(|(label, slug)| (label, json!(["owner", slug]), Format)));
     cases
+}
+
+fn matrices() -> Vec<(&'static str, Value, Expect)> {
+    let entry = |role: &str, patterns: Value| json!({"role": role, "permissions": patterns});
+    let good = entry("owner", json!(["*"]));
+    let many = |count: usize| Value::Array((0..count).map(|n| entry(&format!("role_{}", "x".repeat(n % 26 + 1)), json!(["*"]))).collect());
+    vec![
+        ("one", json!([good]), Accepted),
+        ("two", json!([good, entry("viewer", json!(["*.read", "!users.*"]))]), Accepted),
+        ("a pattern of every byte", json!([entry("owner", json!(["a0_-.bC*"]))]), Accepted),
+        ("a pattern of 128 bytes", json!([entry("owner", json!(["x".repeat(128)]))]), Accepted),
+        ("200 patterns", json!([entry("owner", json!(vec!["*"; 200]))]), Accepted),
+        ("no role", json!([]), Format),
+        ("a role twice", json!([good, good]), Format),
+        ("100 roles, many of them twice", many(100), Format),
+        ("101 roles", many(101), Format),
+        ("no pattern", json!([entry("owner", json!([]))]), Format),
+        ("201 patterns", json!([entry("owner", json!(vec!["*"; 201]))]), Format),
+        ("an empty pattern", json!([entry("owner", json!(["*", ""]))]), Format),
+        ("only an exclamation mark", json!([entry("owner", json!(["!"]))]), Format),
+        ("two exclamation marks", json!([entry("owner", json!(["!!*"]))]), Format),
+        ("a pattern of 129 bytes", json!([entry("owner", json!(["x".repeat(129)]))]), Format),
+        ("a space in a pattern", json!([entry("owner", json!(["* "]))]), Format),
+        ("a look-alike in a pattern", json!([entry("owner", json!(["dос.*"]))]), Format),
+        ("1 MB of a pattern", json!([entry("owner", json!(["*".repeat(1 << 20)]))]), Format),
+        ("an uppercase letter in a role", json!([entry("Owner", json!(["*"]))]), Format),
+        ("an empty role", json!([entry("", json!(["*"]))]), Format),
+        ("null in the list", json!([good, null]), Format),
+        ("text in the list", json!([good, "owner"]), Format),
+        ("one without its list", good.clone(), Format),
+        ("a second that says nothing", json!([good, {}]), Code("invalid_format.role")),
+        ("a second without patterns", json!([good, {"role": "admin"}]), Code("invalid_format.permissions")),
+        ("a number for patterns", json!([entry("owner", json!(7))]), Code("invalid_format.permissions")),
+        (
+            "a second with an unknown field",
+            json!([good, {"role": "admin", "permissions": ["*"], "colour": 1}]),
+            Code("invalid_format.colour"),
+        ),
+    ]
 }
 
 fn group_slugs() -> Vec<(&'static str, Value, Expect)> {
@@ -943,7 +986,7 @@ pub(crate) fn malformed(field: &str, form: Form) -> Vec<Value> {
         Form::Relations => Some(json!(["viewer", 7])),
         Form::Opaque(_) if belongs_to_the_form(field) => Some(json!("")),
         Form::PreTuples => Some(Value::Array(vec![json!({"relation": "viewer", "object_type": "doc", "object_id": World::DOC}); 101])),
-        Form::Invitations | Form::Checks | Form::Definitions | Form::Manifest | Form::Asks => Some(json!(["x"])),
+        Form::Invitations | Form::Checks | Form::Definitions | Form::Manifest | Form::Asks | Form::Matrix => Some(json!(["x"])),
         Form::Effect | Form::OrgEffect | Form::MembershipEffect | Form::TenantScope | Form::Exposure => Some(json!("x")),
         Form::Permissions(_) | Form::BuiltInRoles | Form::Actions => Some(json!(["doc.read", 7])),
         _ => None,
@@ -969,7 +1012,7 @@ pub(crate) fn refused_by_a_check(field: &str, form: Form) -> Option<Value> {
         Form::Opaque(most) => json!("x".repeat(most + 1)),
         Form::SeatLimit => json!(0),
         Form::Metadata => json!({"k": "x".repeat(5000)}),
-        Form::Relations | Form::Invitations | Form::Checks | Form::Asks => json!([]),
+        Form::Relations | Form::Invitations | Form::Checks | Form::Asks | Form::Matrix => json!([]),
         Form::Permission | Form::RoleSlug | Form::GroupSlug | Form::Description => json!(""),
         Form::Permissions(_) | Form::BuiltInRoles => json!([""]),
         Form::PreTuples => json!([{"relation": "x", "object_type": "d", "object_id": ""}]),

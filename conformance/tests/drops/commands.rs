@@ -2,17 +2,19 @@
 
 use serde_json::{Value, json};
 use tenantry_conformance::testing::World;
-use tenantry_core::{CreateInvitation, CreateTuple, InvitationInput, TenancyStore, Timestamp};
+use tenantry_core::{CreateInvitation, CreateRole, CreateTuple, InvitationInput, TenancyStore, Timestamp};
 
 /// Whom the invitation is for that has expired.
 const LATE: &str = "late@example.org";
 
-/// Adds to the world what will have expired when the commands come: an invitation, and a tuple without scope.
+/// Adds to the world what will have expired when the commands come: an invitation, and a tuple without scope; and a role of the system
+/// that grants something.
 pub(crate) async fn add_what_expires(store: &dyn TenancyStore, w: &World, end: Timestamp) {
     let invitation = CreateInvitation::new(w.org, w.owner, InvitationInput::new(LATE, "member", end));
     store.create_invitation(invitation).await.expect("an invitation");
     let tuple = CreateTuple::new(("doc", World::DOC), "child", ("folder", World::FOLDER)).expires_at(end);
     store.create_tuple(tuple).await.expect("a tuple");
+    store.create_role(CreateRole::of_system("warden").permissions([World::WRITE])).await.expect("a role");
 }
 
 /// Every command in the order of the operations, each over the world as it is at first. Some stand there several times: with each
@@ -102,6 +104,7 @@ pub(crate) fn commands(w: &World) -> Vec<(&'static str, Value)> {
         ("grant_role_permission", json!({"role_id": text(&w.role), "permission": World::WRITE, "expires_at": FUTURE})),
         ("revoke_role_permission", json!({"role_id": text(&w.role), "permission": World::READ})),
         ("seed_system_roles", json!({"inherits_to_descendants": ["owner"]})),
+        ("seed_role_permissions", json!({"matrix": [{"role": "warden", "permissions": ["*"]}]})),
         ("create_group", json!({"org_id": text(&w.org), "slug": "night", "name": "Night"})),
         ("update_group", json!({"group_id": text(&w.group), "name": "Front desk"})),
         ("delete_group", json!({"group_id": text(&w.group)})),

@@ -23,9 +23,9 @@ use crate::{
     ListTuplesForObject, ListTuplesForSubject, ListUsersWith, Membership, MembershipId, MoveOrg, OrgId, OrgPath, Organization, Page,
     Permission, PermissionAsk, PermissionGrant, PreviewMoveOrg, ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember,
     RemoveGroupRole, ReviewPermissions, RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser, RoleDefinition, RoleId,
-    SeedSystemRoles, SeededRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser,
-    SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TransferOwnership, TransferredOwnership, Tuple, TupleId, UpdateGroup,
-    UpdateMembership, UpdateOrg, UpdateRole, User, UserAccess, UserId,
+    SeedRolePermissions, SeedSystemRoles, SeededPermissions, SeededRoles, SelfLeave, SetMembershipOverride, SetOrgOverride,
+    SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TransferOwnership,
+    TransferredOwnership, Tuple, TupleId, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole, User, UserAccess, UserId,
 };
 
 /// A store whose operations are plain calls: each runs on the thread that calls it, to its end. It is to be had over backends that
@@ -478,6 +478,11 @@ impl<B: Immediate> Store<B> {
     /// Makes rows of the built-in roles. Spec: `roles.md#seed_system_roles`.
     pub fn seed_system_roles(&self, request: SeedSystemRoles) -> Result<SeededRoles, Error> {
         ready(self.0.seed_system_roles(request))
+    }
+
+    /// Lets roles of the system grant what fits their patterns. Spec: `roles.md#seed_role_permissions`.
+    pub fn seed_role_permissions(&self, request: SeedRolePermissions) -> Result<SeededPermissions, Error> {
+        ready(self.0.seed_role_permissions(request))
     }
 
     /// Makes a group. Spec: `groups.md#create_group`.

@@ -46,9 +46,10 @@ pub use decide::{
     ImportMember, ImportOrg, ImportOverride, ImportPermission, ImportRole, ImportRolePermission, ImportRow, ImportTuple, ImportUser,
     InvitationInput, InvitedRow, MEMBERS_MANAGE, ManifestResource, MoveOrg, Patch, PermissionDefinition, PreTuple, ReinstateMembership,
     ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser,
-    SeedSystemRoles, SeededRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, Stakes, SuspendMembership, SuspendOrg, SuspendUser,
-    SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TenantScope, TransferOwnership, TransferredOwnership, UpdateGroup,
-    UpdateMembership, UpdateOrg, UpdateRole,
+    RolePatterns, SeedRolePermissions, SeedSystemRoles, SeededPermissions, SeededRolePermissions, SeededRoles, SelfLeave,
+    SetMembershipOverride, SetOrgOverride, Stakes, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, SyncCatalog,
+    SyncedCatalog, TenantScope, TransferOwnership, TransferredOwnership, UnmatchedPattern, UpdateGroup, UpdateMembership, UpdateOrg,
+    UpdateRole,
 };
 pub use engine::Engine;
 pub use entity::{

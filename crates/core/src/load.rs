@@ -153,6 +153,9 @@ pub enum LoadSpec {
     SystemRoles {
         /// Which.
         slugs: Vec<RoleSlug>,
+        /// Whether [`Snapshot::permissions`] is wanted with the whole catalog, and [`Access::grants`] with what these roles grant,
+        /// expired rows included, in order of role and slug.
+        with_grants: bool,
     },
     /// What moving an organization relies on: fills [`Snapshot::org`] and [`Snapshot::moving`].
     Move {

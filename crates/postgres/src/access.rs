@@ -99,6 +99,23 @@ pub(crate) async fn found(
     Ok(())
 }
 
+/// Roles of the system with what they grant, and the whole catalog.
+pub(crate) fn granted(rows: &[PgRow], seen: &mut Snapshot) -> Result<(), Failure> {
+    let mut line = Line::default();
+    for row in rows {
+        line.system_revision = list::count(row, 1)?;
+        line.roles.extend(record(row, 2, codec::role)?);
+        seen.permissions.extend(record(row, 3, codec::permission)?);
+        seen.access.grants.extend(record(row, 4, codec::grant)?);
+    }
+    line.roles.sort_by_key(|role| role.id);
+    seen.permissions.sort_by(|one, other| one.slug.cmp(&other.slug));
+    seen.access.grants.sort_by(|one, other| (one.holder, &one.permission).cmp(&(other.holder, &other.permission)));
+    seen.system_revision = line.system_revision;
+    seen.line = Some(line);
+    Ok(())
+}
+
 /// What stands behind the standing in the rows of `load_access`.
 pub(crate) fn loaded(rows: &[PgRow], first: &PgRow, from: usize, has_role: bool, seen: &mut Snapshot) -> Result<(), Failure> {
     let count = |at: usize| list::count(first, from + at);

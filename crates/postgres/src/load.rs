@@ -45,7 +45,11 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
     let mut seen = Snapshot::default();
     let at = PgMoment(load.at);
     let rows = match load.spec {
-        LoadSpec::SystemRoles { slugs } => access::line_rows(sql, &mut *conn, None, slugs).await?,
+        LoadSpec::SystemRoles { slugs, with_grants: false } => access::line_rows(sql, &mut *conn, None, slugs).await?,
+        LoadSpec::SystemRoles { slugs, with_grants: true } => {
+            let slugs: Vec<&str> = slugs.iter().map(RoleSlug::as_str).collect();
+            sql.load_role_grants.query().bind(slugs).fetch_all(&mut *conn).await?
+        }
         LoadSpec::Nothing => sql.load_nothing.query().fetch_all(&mut *conn).await?,
         LoadSpec::User { usr } => sql.load_user.query().bind(usr.as_uuid()).fetch_all(&mut *conn).await?,
         LoadSpec::Owner { usr } => sql.load_owner.query().bind(usr.as_uuid()).fetch_all(&mut *conn).await?,
@@ -175,6 +179,7 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
                 seen.permissions.extend(record(row, from + 1, codec::permission)?);
             }
         }
+        LoadSpec::SystemRoles { with_grants: true, .. } => access::granted(&rows, &mut seen)?,
         LoadSpec::SystemRoles { .. } => {
             let line = access::line_of(&rows)?;
             seen.system_revision = line.system_revision;

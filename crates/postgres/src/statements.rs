@@ -723,6 +723,23 @@ statements! {
          FROM (SELECT) one LEFT JOIN {{s}}permission c ON c.slug = ANY ((SELECT $1::text[])::text[] COLLATE \"C\") ORDER BY c.slug",
         columns(PERMISSION, "c"),
     );
+    /// `$1` slugs: the roles of the system with these, the catalog, and what those roles grant, each in rows of its own and with the
+    /// revision of what belongs to no organization.
+    load_role_grants = format!(
+        "SELECT pg_backend_pid(), s.revision, CASE WHEN r.id IS NOT NULL THEN ROW({}) END, CASE WHEN p.slug IS NOT NULL THEN ROW({}) END, \
+         CASE WHEN g.permission IS NOT NULL THEN ROW({}) END \
+         FROM {{s}}system s CROSS JOIN (VALUES (0), (1), (2)) part (n) \
+         LEFT JOIN LATERAL (SELECT * FROM {{s}}role x WHERE part.n = 0 AND x.org_id IS NULL \
+         AND x.slug = ANY ((SELECT $1::text[])::text[] COLLATE \"C\") OFFSET 0) r ON true \
+         LEFT JOIN LATERAL (SELECT * FROM {{s}}permission x WHERE part.n = 1 OFFSET 0) p ON true \
+         LEFT JOIN LATERAL (SELECT y.* FROM {{s}}role x CROSS JOIN LATERAL (SELECT * FROM {{s}}permission_grant z \
+         WHERE z.holder_type = 'rol' AND z.holder_id = x.id OFFSET 0) y WHERE part.n = 2 AND x.org_id IS NULL \
+         AND x.slug = ANY ((SELECT $1::text[])::text[] COLLATE \"C\") OFFSET 0) g ON true WHERE s.one = 1 \
+         ORDER BY part.n, r.id, p.slug, g.holder_id, g.permission",
+        columns(ROLE, "r"),
+        columns(PERMISSION, "p"),
+        columns(GRANT, "g"),
+    );
     /// `$1` organization or null, `$2` slugs: each organization with its revisions, then the revision of what belongs to none; each with
     /// each of its roles with one of the slugs.
     line = format!(

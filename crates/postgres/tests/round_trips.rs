@@ -14,9 +14,9 @@ use tenantry_core::{
     ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles,
     ListTuplesForObject, ListTuplesForSubject, ListUsersWith, MoveOrg, Patch, PermissionAsk, PermissionDefinition, PermissionResolver,
     PreTuple, PreviewMoveOrg, ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, ReviewPermissions,
-    RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser, SeedSystemRoles, SelfLeave, SetMembershipOverride, SetOrgOverride,
-    SuspendMembership, SuspendOrg, SuspendUser, SyncCatalog, TenancyStore, TransferOwnership, UpdateGroup, UpdateMembership, UpdateOrg,
-    UpdateRole,
+    RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser, RolePatterns, SeedRolePermissions, SeedSystemRoles, SelfLeave,
+    SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser, SyncCatalog, TenancyStore, TransferOwnership,
+    UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole,
 };
 use tenantry_postgres::Options;
 
@@ -107,6 +107,8 @@ macro_rules! each_operation {
                 "seed_system_roles",
                 store.seed_system_roles(SeedSystemRoles::new().inherits_to_descendants([if warm { "admin" } else { "guest" }]))
             );
+            let slugs = ["owner", if warm { "admin" } else { "guest" }].map(|role| RolePatterns::new(role, [format!("{slug}.*")]));
+            op!("seed_role_permissions", store.seed_role_permissions(SeedRolePermissions::of(slugs).prune(true)));
             let role = op!("create_role", store.create_role(CreateRole::new(org, "clerk").permissions([read.clone()]))).id;
             op!("get_role", store.get_role(role));
             op!("list_roles", store.list_roles(ListRoles::new(Some(org))));

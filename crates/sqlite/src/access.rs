@@ -219,6 +219,16 @@ pub(crate) fn found(db: &Session, ids: &ImportIds, at: Timestamp, found: &mut Fo
     Ok(())
 }
 
+/// The whole catalog, and what these roles grant.
+pub(crate) fn granted(db: &Session, roles: &[RoleDefinition], seen: &mut Snapshot) -> Result<(), Failure> {
+    seen.permissions = db.rows(&db.sql.permissions, params!["", u32::MAX], codec::permission)?;
+    for role in roles {
+        let (kind, id) = held_by(Holder::Role(role.id));
+        seen.access.grants.extend(db.rows(&db.sql.grants, params![kind, id, "", u32::MAX], codec::grant)?);
+    }
+    Ok(())
+}
+
 /// Whether a stored tuple has this relation to an organization, or to one below it; without one, to any.
 fn is_stored_relation(db: &Session, org: Option<OrgId>, slug: RoleSlug, at: Timestamp) -> Result<bool, Failure> {
     let lines = db.rows(&db.sql.orgs_in_relation, params![slug.as_str(), at.as_micros()], codec::place_in_tree)?;

@@ -258,7 +258,11 @@ fn access_over_random_rows_is_as_the_state_says() {
                 LoadSpec::Access(Box::new(wants(&mut dice))),
                 LoadSpec::Access(Box::new(wants(&mut dice))),
                 LoadSpec::Catalog { slugs },
-                LoadSpec::SystemRoles { slugs: vec![RoleSlug::parse("chief").unwrap()] },
+                LoadSpec::SystemRoles { slugs: vec![RoleSlug::parse("chief").unwrap()], with_grants: false },
+                LoadSpec::SystemRoles {
+                    slugs: ["chief", "owner", "admin"].iter().filter_map(|slug| RoleSlug::parse(slug)).collect(),
+                    with_grants: true,
+                },
                 LoadSpec::Move { org: id(dice.one(FEW + 1)), parent: dice.some(|dice| id(dice.one(FEW + 1))) },
             ];
             for spec in specs {

@@ -137,9 +137,13 @@ pub(crate) fn load(db: &Session, load: Load<'_>) -> Result<Snapshot, Failure> {
             place = Some(*org);
             access::moving(db, *org, *parent, at, &mut seen)?;
         }
-        LoadSpec::SystemRoles { slugs } => {
+        LoadSpec::SystemRoles { slugs, with_grants } => {
             seen.system_revision = access::system_revision(db)?;
-            seen.line = Some(access::line(db, None, slugs)?);
+            let line = access::line(db, None, slugs)?;
+            if *with_grants {
+                access::granted(db, &line.roles, &mut seen)?;
+            }
+            seen.line = Some(line);
         }
         LoadSpec::Access(wants) => place = access::load(db, wants, at, &mut seen)?,
     }

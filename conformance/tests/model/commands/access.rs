@@ -110,6 +110,24 @@ impl Maker {
         Some(draft("revoke_role_permission", json!({"role_id": self.view.refer(role.id), "permission": self.permission()})))
     }
 
+    pub(super) fn seed_role_permissions(&mut self) -> Option<Draft> {
+        // Mostly roles that are there.
+        let of_system: Vec<String> =
+            self.view.rows.roles.iter().filter(|role| role.org_id.is_none()).map(|role| role.slug.to_string()).collect();
+        if of_system.is_empty() {
+            return None;
+        }
+        let mut matrix = serde_json::Map::new();
+        for _ in 0..=self.dice.below(2) {
+            let role = if self.slip(10) { "owner".to_owned() } else { self.dice.pick(&of_system)? };
+            let pattern = self.one_of(&["*", "*.read", "doc.*", "*.w*", "none.*"]);
+            let out = self.dice.percent(30).then_some("!*.write");
+            matrix.insert(role, json!([Some(pattern), out].into_iter().flatten().collect::<Vec<_>>()));
+        }
+        let matrix: Vec<Value> = matrix.into_iter().map(|(role, patterns)| json!({"role": role, "permissions": patterns})).collect();
+        Some(draft("seed_role_permissions", json!({"matrix": matrix, "prune": self.dice.percent(40)})))
+    }
+
     #[expect(clippy::unnecessary_wraps, reason = "it stands in the table")]
     pub(super) fn seed_system_roles(&mut self) -> Option<Draft> {
         let inherits = self.maybe(60, |maker| json!([maker.one_of(&["owner", "member", "nobody"])]));

@@ -121,6 +121,7 @@ const TABLE: &[([u32; 5], Make)] = &[
     ([0, 0, 0, 0, 12], Maker::grant_role_permission),
     ([0, 0, 0, 0, 4], Maker::revoke_role_permission),
     ([0, 0, 0, 0, 3], Maker::seed_system_roles),
+    ([0, 0, 0, 0, 4], Maker::seed_role_permissions),
     ([0, 0, 0, 0, 18], Maker::create_group),
     ([0, 0, 0, 0, 6], Maker::update_group),
     ([0, 0, 0, 0, 2], Maker::delete_group),

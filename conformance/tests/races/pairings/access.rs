@@ -3,7 +3,7 @@
 use serde_json::json;
 use tenantry_core::{
     AddGroupMember, CreateGroup, CreateOrg, CreateRole, DefinePermission, Dump, Error, GroupId, OrgId, PermissionDefinition, RoleId,
-    SetMembershipOverride, UserId,
+    SeedSystemRoles, SetMembershipOverride, UserId,
 };
 
 use super::{
@@ -19,7 +19,7 @@ const UNKNOWN_ROLE: &str = "precondition.unknown_role";
 pub(super) fn pairings() -> Vec<Pairing> {
     // The first call of these is decided by what is held below.
     let of_below = roles().into_iter().chain(moves()).map(Pairing::read_committed);
-    of_below.chain(groups()).collect()
+    of_below.chain(seeding()).chain(groups()).collect()
 }
 
 async fn role(m: Maker<'_>, org: OrgId) -> Result<RoleId, Error> {
@@ -92,6 +92,35 @@ fn roles() -> Vec<Pairing> {
                 let (role, group) = (role(m, org).await?, group(m, org).await?);
                 let give = json!({"group_id": group.to_string(), "role_id": role.to_string()});
                 Ok(Race::of([call("delete_role", json!({"role_id": role.to_string()})), call("add_group_role", give)]))
+            })
+        }),
+    ]
+}
+
+/// Roles of the system, which all rounds share, filled out of a catalog that grows: each call has something to do.
+fn seeding() -> Vec<Pairing> {
+    vec![
+        Pairing::new("seed_role_permissions / seed_role_permissions of another role", &[&[OK, OK]], |m| {
+            Box::pin(async move {
+                m.store.seed_system_roles(SeedSystemRoles::new()).await?;
+                let slug = format!("doc.{}", m.slug("x"));
+                m.store.define_permission(DefinePermission::new(PermissionDefinition::new(&slug))).await?;
+                let seed = |role: &str| call("seed_role_permissions", json!({"matrix": [{"role": role, "permissions": [slug]}]}));
+                let race = Race::of([seed("guest"), seed("viewer")]);
+                Ok(race.settled(move |rows: &Dump| {
+                    let held = rows.grants.iter().filter(|row| row.permission.as_str() == slug).count();
+                    (held != 2).then(|| format!("{held} roles are granted {slug}"))
+                }))
+            })
+        }),
+        Pairing::new("seed_role_permissions / define_permission that fits", &[&[OK, OK]], |m| {
+            Box::pin(async move {
+                m.store.seed_system_roles(SeedSystemRoles::new()).await?;
+                let slug = format!("doc.{}", m.slug("x"));
+                m.store.define_permission(DefinePermission::new(PermissionDefinition::new(&slug))).await?;
+                let seed = json!({"matrix": [{"role": "guest", "permissions": [format!("{slug}*")]}]});
+                let define = json!({"slug": format!("{slug}_more")});
+                Ok(Race::of([call("seed_role_permissions", seed), call("define_permission", define)]))
             })
         }),
     ]

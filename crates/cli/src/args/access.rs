@@ -174,6 +174,19 @@ pub(crate) enum RoleCommand {
         #[arg(long, value_name = "ROL", value_parser = parse::id::<RoleId>("replacement_role_id"))]
         replacement: Option<RoleId>,
     },
+    /// Let roles of the system grant what fits patterns, out of the catalog as it is
+    ///
+    /// Without a file it is the usual matrix: owner and admin everything, member to read and to create all but what says who may do
+    /// what, viewer to read. A file is JSON such as `[{"role": "editor", "permissions": ["documents.*", "!documents.delete"]}]`.
+    #[command(after_help = "Example:\n  tenantry role fill --prune")]
+    Fill {
+        /// What each role shall grant
+        #[arg(value_name = "MATRIX.json")]
+        file: Option<PathBuf>,
+        /// Take from these roles what does not fit
+        #[arg(long)]
+        prune: bool,
+    },
     /// Make rows for the built-in roles, so that they can grant permissions
     #[command(after_help = "Example:\n  tenantry role seed --inherited owner")]
     Seed {

@@ -9,7 +9,7 @@ use tenantry::{
     DenialReason, DomainError, Effect, Explanation, GrantRolePermissions, Group, GroupMember, GroupRole, ListGroupMembers, ListGroupRoles,
     ListGroups, ListOrgOverrides, ListOrgsWith, ListPermissions, ListRoles, ListUsersWith, PageRequest, PageSize, Permission,
     PermissionDefinition, PermissionGrant, Precondition, Remedy, RemoveGroupMember, RemoveGroupRole, RevokeRolePermissions, RoleDefinition,
-    SeedSystemRoles, SetMembershipOverride, SetOrgOverride, TenancyStore, Timestamp,
+    SeedSystemRoles, SeededRolePermissions, SetMembershipOverride, SetOrgOverride, TenancyStore, Timestamp, UnmatchedPattern,
 };
 
 use super::lines::cannot_read;
@@ -209,6 +209,7 @@ pub(super) async fn role(command: RoleCommand, turn: &Turn) -> Result<Answer, Fa
                 .with("groups_changed", deleted.groups_changed);
             Answer::new(&deleted, record)
         }
+        RoleCommand::Fill { file, prune } => fill(file.as_deref(), prune, store).await,
         RoleCommand::Seed { inherited } => {
             let seeded = store.seed_system_roles(SeedSystemRoles::new().inherits_to_descendants(inherited)).await?;
             let record = Record::new()
@@ -218,6 +219,31 @@ pub(super) async fn role(command: RoleCommand, turn: &Turn) -> Result<Answer, Fa
             Answer::new(&seeded, record)
         }
     }
+}
+
+/// The matrix of a file, or the usual one.
+async fn fill(file: Option<&Path>, prune: bool, store: &dyn TenancyStore) -> Result<Answer, Failure> {
+    let mut input = vec![("prune".to_owned(), Value::Bool(prune))];
+    if let Some(file) = file {
+        let text = std::fs::read(file).map_err(|error| cannot_read(file, &error))?;
+        let matrix: Value = serde_json::from_slice(&text)
+            .map_err(|error| Failure::usage(format!("the matrix in `{}` cannot be used: {error}", file.display())))?;
+        input.push(("matrix".to_owned(), matrix));
+    }
+    let seeded = match wire::call(store, "seed_role_permissions", &Value::Map(input.into_iter().collect())).await {
+        Ok(Reply::SeededPermissions(seeded)) => seeded,
+        Err(CallError::Store(error)) => return Err(error.into()),
+        Ok(_) | Err(_) => return Err(Failure::usage("the library knows no seeding")),
+    };
+    let row = |role: &SeededRolePermissions| {
+        vec![role.role.to_string(), slugs(&role.added), slugs(&role.removed), role.unchanged.len().to_string()]
+    };
+    let table = Table::new(&["role", "added", "removed", "unchanged"], seeded.roles.iter().map(row));
+    let mut answer = Answer::new(&seeded, table)?;
+    for UnmatchedPattern { role, pattern, .. } in &seeded.unmatched {
+        answer = answer.note(Some(format!("{role}: nothing in the catalog fits `{pattern}`")));
+    }
+    Ok(answer)
 }
 
 fn yes(value: bool) -> String {

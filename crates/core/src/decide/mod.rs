@@ -18,6 +18,7 @@ mod organizations;
 mod overrides;
 mod ownership;
 mod roles;
+mod seeding;
 mod sweep;
 mod tuples;
 mod users;
@@ -62,6 +63,7 @@ pub use roles::{
     ChangedPermissions, CreateRole, DeleteRole, DeletedRole, GrantRolePermissions, RevokeRolePermissions, SeedSystemRoles, SeededRoles,
     UpdateRole,
 };
+pub use seeding::{RolePatterns, SeedRolePermissions, SeededPermissions, SeededRolePermissions, UnmatchedPattern};
 pub use sweep::{Sweep, Swept};
 pub(crate) use tuples::tuple_key;
 pub use tuples::{CreateTuple, DeleteTuple};

@@ -134,7 +134,7 @@ fn home(seen: &Snapshot, org_id: Option<OrgId>) -> Result<Option<&Organization>,
 }
 
 /// An event of a role, in the log of its organization; for one of the system, what belongs to no organization has changed.
-fn role_event(
+pub(super) fn role_event(
     draft: &mut Draft<'_, '_>,
     home: Option<&Organization>,
     seen: &Snapshot,
@@ -642,7 +642,7 @@ impl Command for SeedSystemRoles {
 
     fn load(&self) -> Result<LoadSpec, DomainError> {
         self.forms()?;
-        Ok(LoadSpec::SystemRoles { slugs: Role::ALL.iter().filter_map(|role| RoleSlug::parse(role.slug())).collect() })
+        Ok(LoadSpec::SystemRoles { slugs: Role::ALL.iter().filter_map(|role| RoleSlug::parse(role.slug())).collect(), with_grants: false })
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<SeededRoles>, DomainError> {

@@ -9,8 +9,8 @@ use crate::backend::Backend;
 use crate::decide::guard::{self, Acting};
 use crate::decide::{
     AddGroupMember, AddGroupRole, ChangedPermissions, CreateGroup, CreateRole, DefinePermission, DeleteGroup, DeleteRole, DeletedRole,
-    GrantRolePermissions, PERMISSION, RemoveGroupMember, RemoveGroupRole, RevokeRolePermissions, SeedSystemRoles, SeededRoles,
-    SetMembershipOverride, SetOrgOverride, SyncCatalog, SyncedCatalog, UpdateGroup, UpdateRole,
+    GrantRolePermissions, PERMISSION, RemoveGroupMember, RemoveGroupRole, RevokeRolePermissions, SeedRolePermissions, SeedSystemRoles,
+    SeededPermissions, SeededRoles, SetMembershipOverride, SetOrgOverride, SyncCatalog, SyncedCatalog, UpdateGroup, UpdateRole,
 };
 use crate::entity::Membership;
 use crate::error::{BackendError, DomainError, Error};
@@ -223,6 +223,10 @@ impl<B: Backend> AccessStore for Engine<B> {
     }
 
     async fn seed_system_roles(&self, request: SeedSystemRoles) -> Result<SeededRoles, Error> {
+        self.run(request).await
+    }
+
+    async fn seed_role_permissions(&self, request: SeedRolePermissions) -> Result<SeededPermissions, Error> {
         self.run(request).await
     }
 

@@ -19,5 +19,6 @@ pub use token::PermissionToken;
 pub(crate) use difference::difference;
 pub(crate) use explain::explain;
 pub(crate) use facts::Ground;
+pub(crate) use policy::matches_pattern;
 pub(crate) use resolve::{Ask, along, chain, holds, resolve};
 pub(crate) use review::review;

@@ -4,6 +4,7 @@ use std::ops::Bound;
 
 use super::State;
 use super::roster::Row;
+use crate::access::Holder;
 use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus, are_live};
 use crate::id::{Id, InvitationId, MembershipId, OrgId, TupleId, UserId};
 use crate::load::{Found, Hold, ImportIds, Load, LoadSpec, OtherOwner, Owned, Snapshot, Standing, Standpoint};
@@ -129,11 +130,18 @@ impl State {
                 place = Some(*org);
                 self.load_move(*org, *parent, at, &mut seen);
             }
-            LoadSpec::SystemRoles { .. } => seen.system_revision = self.access.revision,
+            LoadSpec::SystemRoles { slugs, with_grants } => {
+                seen.system_revision = self.access.revision;
+                if *with_grants {
+                    let roles = self.line(None, slugs).roles;
+                    seen.permissions = self.access.permissions.values().cloned().collect();
+                    seen.access.grants = roles.iter().flat_map(|role| self.access.grants_of(Holder::Role(role.id))).cloned().collect();
+                }
+            }
             LoadSpec::Access(wants) => place = self.load_access(wants, at, &mut seen),
         }
         seen.line = match spec {
-            LoadSpec::SystemRoles { slugs } => Some(self.line(None, slugs)),
+            LoadSpec::SystemRoles { slugs, .. } => Some(self.line(None, slugs)),
             _ => spec.line(&seen).map(|(org, slugs)| self.line(Some(org), &slugs)),
         };
         let always = matches!(spec, LoadSpec::NewTuple { .. } | LoadSpec::Tuple { .. });

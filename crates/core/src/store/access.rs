@@ -8,8 +8,8 @@ use std::fmt;
 use crate::access::{Group, GroupMember, GroupRole, Permission, PermissionGrant};
 use crate::decide::{
     AddGroupMember, AddGroupRole, ChangedPermissions, CreateGroup, CreateRole, DefinePermission, DeleteGroup, DeleteRole, DeletedRole,
-    GrantRolePermissions, RemoveGroupMember, RemoveGroupRole, RevokeRolePermissions, SeedSystemRoles, SeededRoles, SetMembershipOverride,
-    SetOrgOverride, SyncCatalog, SyncedCatalog, UpdateGroup, UpdateRole,
+    GrantRolePermissions, RemoveGroupMember, RemoveGroupRole, RevokeRolePermissions, SeedRolePermissions, SeedSystemRoles,
+    SeededPermissions, SeededRoles, SetMembershipOverride, SetOrgOverride, SyncCatalog, SyncedCatalog, UpdateGroup, UpdateRole,
 };
 use crate::error::{DomainError, Error};
 use crate::id::{GroupId, MembershipId, OrgId, RoleId, UserId};
@@ -306,6 +306,8 @@ pub trait AccessStore: fmt::Debug + Send + Sync {
     async fn revoke_role_permissions(&self, request: RevokeRolePermissions) -> Result<ChangedPermissions, Error>;
     /// Makes rows of the built-in roles. Spec: `roles.md#seed_system_roles`.
     async fn seed_system_roles(&self, request: SeedSystemRoles) -> Result<SeededRoles, Error>;
+    /// Lets roles of the system grant what fits their patterns. Spec: `roles.md#seed_role_permissions`.
+    async fn seed_role_permissions(&self, request: SeedRolePermissions) -> Result<SeededPermissions, Error>;
 
     /// Makes a group. Spec: `groups.md#create_group`.
     async fn create_group(&self, request: CreateGroup) -> Result<Group, Error>;

@@ -10,8 +10,8 @@ use crate::decide::{
     CreateOrg, CreateRole, CreateTuple, CreateUser, DeclineInvitation, DefinePermission, DeleteGroup, DeleteRole, DeleteTuple,
     ExtendInvitation, GrantRolePermissions, Import, InvitationInput, ManifestResource, MoveOrg, PermissionDefinition, ReinstateMembership,
     ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser,
-    SeedSystemRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser, Sweep, SyncCatalog,
-    TenantScope, TransferOwnership, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole, check,
+    RolePatterns, SeedRolePermissions, SeedSystemRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg,
+    SuspendUser, Sweep, SyncCatalog, TenantScope, TransferOwnership, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole, check,
 };
 use crate::entity::{InvitationStatus, MembershipStatus, OrgStatus};
 use crate::error::{DomainError, Error};
@@ -422,6 +422,14 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
             let request = SeedSystemRoles { inherits_to_descendants: input.opt_texts("inherits_to_descendants")?.unwrap_or_default() };
             let request = caused!(held, input, request);
             Reply::SeededRoles(held.get().seed_system_roles(request).await?)
+        }
+        "seed_role_permissions" => {
+            let entry = |entry: &mut Input<'_>| Ok(RolePatterns { role: entry.text("role")?, permissions: entry.texts("permissions")? });
+            let usual = SeedRolePermissions::new();
+            let matrix = if input.has("matrix") { input.each("matrix", entry)? } else { usual.matrix };
+            let request = SeedRolePermissions { matrix, prune: input.opt_bool("prune")?.unwrap_or_default() };
+            let request = caused!(held, input, request);
+            Reply::SeededPermissions(held.get().seed_role_permissions(request).await?)
         }
         "create_group" => {
             let request = CreateGroup { org_id: input.id("org_id")?, slug: input.text("slug")?, name: input.opt_text("name")? };

@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use crate::access::{Group, GroupMember, GroupRole, Permission, PermissionGrant};
 use crate::decide::{
-    AcceptedInvitation, ChangedPermissions, CreatedOrg, CreatedUser, DeletedRole, ImportCounts, InvitedRow, SeededRoles, SuspendedUser,
-    Swept, SyncedCatalog, TransferredOwnership,
+    AcceptedInvitation, ChangedPermissions, CreatedOrg, CreatedUser, DeletedRole, ImportCounts, InvitedRow, SeededPermissions, SeededRoles,
+    SuspendedUser, Swept, SyncedCatalog, TransferredOwnership,
 };
 use crate::entity::{Invitation, Membership, Organization, User};
 use crate::event::Event;
@@ -104,6 +104,8 @@ pub enum FieldKind {
     After,
     /// Definitions of permissions: `{slug, name?, description?, category?}` each.
     Definitions,
+    /// What roles shall grant: `{role, permissions}` each, the latter patterns.
+    Matrix,
     /// Resources, of which permissions are derived: see [`crate::ManifestResource`].
     Manifest,
     /// Questions about permissions: `{usr_id, org_id, permission}` each.
@@ -364,6 +366,7 @@ pub const OPERATIONS: &[Operation] = &[
     write("grant_role_permission", &[must("role_id", ROL), must("permission", FieldKind::Text), may("expires_at", FieldKind::Time)]),
     write("revoke_role_permission", &[must("role_id", ROL), must("permission", FieldKind::Text)]),
     write("seed_system_roles", &[may("inherits_to_descendants", FieldKind::Texts)]),
+    write("seed_role_permissions", &[may("matrix", FieldKind::Matrix), may("prune", FieldKind::Bool)]),
     write("create_group", &[must("org_id", ORG), must("slug", FieldKind::Text), may("name", FieldKind::Text)]),
     read("get_group", &[must("group_id", GRP)]),
     read("list_groups", &[must("org_id", ORG), may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit)]),
@@ -511,6 +514,8 @@ pub enum Reply {
     DeletedRole(DeletedRole),
     /// What became of a role's permissions.
     ChangedPermissions(ChangedPermissions),
+    /// What became of the permissions of roles that were seeded.
+    SeededPermissions(SeededPermissions),
     /// What became of the built-in roles' rows.
     SeededRoles(SeededRoles),
     /// A group.
