@@ -306,9 +306,13 @@ pub(crate) async fn read(sql: &Statements, conn: &mut PgConnection, query: &Acce
 async fn pairs_within(sql: &Statements, conn: &mut PgConnection, query: &AccessQuery, found: &mut AccessFound) -> Result<(), Failure> {
     let AccessQuery::PairsWithin { org, also, below, after, orgs, fetch } = query else { return Ok(()) };
     let (from, behind) = after.map_or((Uuid::nil(), Uuid::nil()), |(org, usr)| (org.as_uuid(), usr.as_uuid()));
-    let asked = sql.pairs_within.query().bind(org.as_uuid()).bind(from).bind(behind).bind(i64::from(*orgs));
-    let asked = asked.bind(i64::from(*fetch)).bind(also.map(|also| also.as_uuid()));
-    let rows = asked.bind(i32::try_from(*below).unwrap_or(i32::MAX)).fetch_all(conn).await?;
+    let statement = if *below > 0 { &sql.pairs_within_below } else { &sql.pairs_within };
+    let asked = statement.query().bind(org.as_uuid()).bind(from).bind(behind).bind(i64::from(*orgs));
+    let mut asked = asked.bind(i64::from(*fetch)).bind(also.map(|also| also.as_uuid()));
+    if *below > 0 {
+        asked = asked.bind(i32::try_from(*below).unwrap_or(i32::MAX));
+    }
+    let rows = asked.fetch_all(conn).await?;
     found.org_id = Some(*org);
     found.there = !rows.is_empty();
     for row in &rows {

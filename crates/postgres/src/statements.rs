@@ -474,6 +474,34 @@ const GROUP: &str = "@.id, @.org_id, @.slug, @.name, @.created_at, @.updated_at"
 const GROUP_MEMBER: &str = "@.group_id, @.org_id, @.usr_id, @.granted_by, @.created_at, @.expires_at";
 const GROUP_ROLE: &str = "gr.group_id, gg.org_id, gr.role_id, gr.role_slug, gr.granted_by, gr.created_at, gr.expires_at";
 
+/// `$1` organization, `$2` and `$3` behind which organization and user, `$4` limit of organizations, `$5` limit of pairs, `$6` another
+/// organization or null, `$7` how many levels below, where that is asked at all: a recursion is guessed to find so much that the server
+/// would compile the plan anew at each call. First whether the organization is there, then the organizations, then the pairs.
+fn pairs_within(below: bool) -> String {
+    let (under, lower) = if below {
+        (
+            "under (org, id, level) AS (SELECT p.id, p.id, 0 FROM part p UNION ALL SELECT l.org, o.id, l.level + 1 FROM under l \
+             CROSS JOIN LATERAL (SELECT c.id FROM {s}organization c WHERE c.parent_id = l.id OFFSET 0) o WHERE l.level < $7), ",
+            "SELECT l.org, l.id FROM under l UNION ",
+        )
+    } else {
+        ("", "")
+    };
+    format!(
+        "WITH RECURSIVE tree (id) AS (SELECT o.id FROM {{s}}organization o WHERE o.id = $1 UNION ALL SELECT o.id FROM tree b \
+         CROSS JOIN LATERAL (SELECT c.id FROM {{s}}organization c WHERE c.parent_id = b.id OFFSET 0) o), \
+         part AS MATERIALIZED (SELECT t.id FROM tree t WHERE t.id >= $2 ORDER BY t.id LIMIT $4), {under}\
+         place (org, id) AS MATERIALIZED ({lower}SELECT p.id, a.id FROM part p \
+         CROSS JOIN LATERAL (SELECT x.ancestors || x.id AS line FROM {{s}}organization x WHERE x.id = p.id OFFSET 0) o \
+         CROSS JOIN LATERAL unnest(o.line) a (id) \
+         UNION SELECT p.id, a.id FROM part p CROSS JOIN {{s}}organization o CROSS JOIN LATERAL unnest(o.ancestors || o.id) a (id) WHERE o.id = $6) \
+         SELECT 0, NULL::uuid, NULL::uuid FROM {{s}}organization o WHERE o.id = $1 UNION ALL SELECT 1, p.id, NULL FROM part p \
+         UNION ALL SELECT * FROM (SELECT DISTINCT 2, p.org, m.usr_id FROM place p CROSS JOIN LATERAL (SELECT m.usr_id FROM {{s}}membership m \
+         WHERE m.org_id = p.id AND m.status <> 'revoked' AND (p.org > $2 OR m.usr_id > $3) ORDER BY m.usr_id LIMIT $5) m \
+         ORDER BY p.org, m.usr_id LIMIT $5) pairs"
+    )
+}
+
 /// A role `r` with what it grants at a moment.
 fn role_with_grants(at: &str) -> String {
     format!(
@@ -804,21 +832,8 @@ statements! {
         SELECT EXISTS (SELECT FROM {s}organization WHERE id = $1), u.usr_id FROM (SELECT) one LEFT JOIN (SELECT DISTINCT m.usr_id FROM place p \
         JOIN LATERAL (SELECT m.usr_id FROM {s}membership m WHERE m.org_id = p.id AND m.usr_id > $3 AND m.status <> 'revoked' \
         ORDER BY m.usr_id LIMIT $2) m ON true ORDER BY m.usr_id LIMIT $2) u ON true ORDER BY u.usr_id";
-    /// `$1` organization, `$2` and `$3` behind which organization and user, `$4` limit of organizations, `$5` limit of pairs, `$6` another
-    /// organization or null, `$7` how many levels below: first whether the organization is there, then the organizations, then the pairs.
-    pairs_within = "WITH RECURSIVE tree (id) AS (SELECT o.id FROM {s}organization o WHERE o.id = $1 UNION ALL SELECT o.id FROM tree b \
-        CROSS JOIN LATERAL (SELECT c.id FROM {s}organization c WHERE c.parent_id = b.id OFFSET 0) o), \
-        part AS MATERIALIZED (SELECT t.id FROM tree t WHERE t.id >= $2 ORDER BY t.id LIMIT $4), \
-        under (org, id, level) AS (SELECT p.id, p.id, 0 FROM part p UNION ALL SELECT l.org, o.id, l.level + 1 FROM under l \
-        CROSS JOIN LATERAL (SELECT c.id FROM {s}organization c WHERE c.parent_id = l.id OFFSET 0) o WHERE l.level < $7), \
-        place AS MATERIALIZED (SELECT l.org, l.id FROM under l \
-        UNION SELECT p.id, a.id FROM part p CROSS JOIN LATERAL (SELECT x.ancestors FROM {s}organization x WHERE x.id = p.id OFFSET 0) o \
-        CROSS JOIN LATERAL unnest(o.ancestors) a (id) \
-        UNION SELECT p.id, a.id FROM part p CROSS JOIN {s}organization o CROSS JOIN LATERAL unnest(o.ancestors || o.id) a (id) WHERE o.id = $6) \
-        SELECT 0, NULL::uuid, NULL::uuid FROM {s}organization o WHERE o.id = $1 UNION ALL SELECT 1, p.id, NULL FROM part p \
-        UNION ALL SELECT * FROM (SELECT DISTINCT 2, p.org, m.usr_id FROM place p CROSS JOIN LATERAL (SELECT m.usr_id FROM {s}membership m \
-        WHERE m.org_id = p.id AND m.status <> 'revoked' AND (p.org > $2 OR m.usr_id > $3) ORDER BY m.usr_id LIMIT $5) m \
-        ORDER BY p.org, m.usr_id LIMIT $5) pairs";
+    pairs_within = pairs_within(false);
+    pairs_within_below = pairs_within(true);
     /// `$1` user, `$2` limit, `$3` behind, `$4` how many levels above.
     orgs_about = "WITH RECURSIVE held AS MATERIALIZED (SELECT m.org_id, coalesce(r.inherits_to_descendants, false) AS reaches, o.ancestors \
         FROM {s}membership m JOIN {s}organization o ON o.id = m.org_id LEFT JOIN {s}role r ON r.id = m.role_id \
