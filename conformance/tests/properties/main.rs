@@ -13,6 +13,7 @@
 
 mod access;
 mod answers;
+mod cached;
 mod copies;
 mod damages;
 mod derived;
@@ -20,6 +21,7 @@ mod escalation;
 mod feed;
 mod imports;
 mod moves;
+mod outdated;
 mod previews;
 #[path = "../support/mod.rs"]
 mod support;

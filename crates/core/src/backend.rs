@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 
 use crate::change::Plan;
 use crate::doctor::Repair;
@@ -14,6 +15,7 @@ use crate::permissions::{Facts, FactsQuery};
 use crate::query::{
     AccessFound, AccessQuery, Answer, EventQuery, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery, Question, TupleQuery,
 };
+use crate::stamps::Stamps;
 use crate::state::Dump;
 use crate::time::Timestamp;
 use crate::tuple::{Tuple, TupleKey};
@@ -114,6 +116,12 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// The rows that resolutions rest on, as of one moment. What they are is defined by [`crate::State::facts`]. However many are asked
     /// for and however deep the organizations lie, it takes the same number of round trips.
     fn facts(&self, query: FactsQuery) -> impl Future<Output = Result<Facts, BackendError>> + Send;
+
+    /// Where writes leave their marks, when everybody who writes does so through this backend. Each write is to be marked behind the moment
+    /// from which reads see it, and before it is answered.
+    fn stamps(&self) -> Option<Arc<Stamps>> {
+        None
+    }
 
     /// Every row, behind every write that was answered before.
     fn dump(&self) -> impl Future<Output = Result<Dump, BackendError>> + Send;

@@ -16,14 +16,14 @@ use crate::{
     AcceptInvitation, AcceptedInvitation, AccessChange, AddGroupMember, AddGroupRole, AddMember, AdminRemove, AllowedRow,
     AncestorReadPolicy, ChangeRole, ChangedPermissions, CheckAny, CheckOne, CheckedRow, CountMembers, CreateGroup, CreateInvitation,
     CreateInvitations, CreateOrg, CreateRole, CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation, DefinePermission,
-    DeleteGroup, DeleteRole, DeleteTuple, DeletedRole, Dump, EffectivePermissions, Error, Event, EventId, Explanation, ExtendInvitation,
-    GrantRolePermissions, Group, GroupId, GroupMember, GroupRole, Import, ImportCounts, Invitation, InvitationId, InvitedRow,
-    ListAllChanges, ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor,
-    ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles,
-    ListTuplesForObject, ListTuplesForSubject, ListUsersWith, Membership, MembershipId, MoveOrg, OrgId, OrgPath, Organization, Page,
-    Permission, PermissionAsk, PermissionGrant, PreviewMoveOrg, ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember,
-    RemoveGroupRole, ReviewPermissions, RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser, RoleDefinition, RoleId,
-    SeedRolePermissions, SeedSystemRoles, SeededPermissions, SeededRoles, SelfLeave, SetMembershipOverride, SetOrgOverride,
+    DeleteGroup, DeleteRole, DeleteTuple, DeletedRole, DomainError, Dump, EffectivePermissions, Error, Event, EventId, Explanation,
+    ExtendInvitation, GrantRolePermissions, Group, GroupId, GroupMember, GroupRole, Import, ImportCounts, Invitation, InvitationId,
+    InvitedRow, ListAllChanges, ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations,
+    ListInvitationsFor, ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions,
+    ListRoles, ListTuplesForObject, ListTuplesForSubject, ListUsersWith, Membership, MembershipId, MoveOrg, OrgId, OrgPath, Organization,
+    Page, Permission, PermissionAsk, PermissionGrant, PermissionToken, PreviewMoveOrg, ReinstateMembership, ReinstateOrg, ReinstateUser,
+    RemoveGroupMember, RemoveGroupRole, ReviewPermissions, RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser, RoleDefinition,
+    RoleId, SeedRolePermissions, SeedSystemRoles, SeededPermissions, SeededRoles, SelfLeave, SetMembershipOverride, SetOrgOverride,
     SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TransferOwnership,
     TransferredOwnership, Tuple, TupleId, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole, User, UserAccess, UserId,
 };
@@ -423,6 +423,16 @@ impl<B: Immediate> Store<B> {
     /// [`has_permission`](Self::has_permission) says so. Spec: `permissions.md#list_orgs_with`.
     pub fn list_orgs_with(&self, request: ListOrgsWith) -> Result<Page<OrgId>, Error> {
         ready(self.0.list_orgs_with(request))
+    }
+
+    /// What several users may do in several organizations, as of one moment. Spec: `permissions.md#freshness`.
+    pub fn resolve_many(&self, asks: &[(UserId, OrgId)]) -> Result<Vec<Result<EffectivePermissions, DomainError>>, Error> {
+        ready(self.0.resolve_many(asks))
+    }
+
+    /// The tokens that such answers would have now. Spec: `permissions.md#freshness`.
+    pub fn permission_tokens(&self, asks: &[(UserId, OrgId)]) -> Result<Vec<Result<PermissionToken, DomainError>>, Error> {
+        ready(self.0.permission_tokens(asks))
     }
 
     /// Defines one permission. Spec: `permissions.md#define_permission`.

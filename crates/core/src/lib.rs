@@ -9,6 +9,7 @@
 mod access;
 mod backend;
 pub mod blocking;
+mod cache;
 mod change;
 mod checking;
 mod decide;
@@ -28,6 +29,7 @@ mod query;
 mod role;
 pub mod rules;
 pub mod source;
+mod stamps;
 mod state;
 mod store;
 mod time;
@@ -37,6 +39,7 @@ pub mod wire;
 
 pub use access::{Effect, Group, GroupMember, GroupRole, Holder, Permission, PermissionGrant};
 pub use backend::{Backend, Immediate, Inquiry, Job};
+pub use cache::{CachedResolver, Freshness};
 pub use change::{Change, Guard, Plan, Progress, Refusal, RoleUsage, UniqueKey};
 pub use decide::{
     AcceptInvitation, AcceptedInvitation, AddGroupMember, AddGroupRole, AddMember, AdminRemove, Caller, ChangeRole, ChangedPermissions,
@@ -62,7 +65,7 @@ pub use load::{Access, Found, Hold, ImportIds, Line, Load, LoadSpec, Moving, Oth
 pub use page::{Page, PageRequest, PageSize};
 pub use permissions::{
     AccessChange, AncestorReadPolicy, DecidedBy, DenialDetail, DenialReason, EffectivePermissions, Explanation, Facts, FactsQuery, Held,
-    HeldPermission, Layer, OrgFacts, PermissionToken, Remedy, RoleFacts, Step, UserAccess,
+    HeldPermission, Layer, OrgFacts, PermissionToken, Remedy, RoleFacts, Span, Step, UserAccess,
 };
 pub use query::{
     AccessFound, AccessQuery, Answer, EventQuery, Expiry, InvitationFilter, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery,
@@ -70,6 +73,7 @@ pub use query::{
 };
 pub use role::{CustomRole, Role, RoleDefinition};
 pub use source::{Clock, IdSource, SecretSource, Sources};
+pub use stamps::{Stamps, Touched};
 pub use state::{Dump, PermissionRow, State, UndoLog};
 pub use store::{
     AccessStore, AllowedRow, CheckAny, CheckOne, CheckedRow, CountMembers, Inspect, ListAllChanges, ListChanges, ListChildren,

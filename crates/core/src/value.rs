@@ -277,6 +277,13 @@ impl Description {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PermissionSlug(Arc<str>);
 
+// A slug is found by its text: it hashes, compares and orders as that does.
+impl std::borrow::Borrow<str> for PermissionSlug {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl PermissionSlug {
     /// The most bytes.
     pub const MAX_BYTES: usize = 128;

@@ -11,14 +11,14 @@
 
 mod transaction;
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tenantry_core::doctor::Repair;
 use tenantry_core::nesting::Nesting;
 use tenantry_core::{
     AccessFound, AccessQuery, Backend, BackendError, Dump, Engine, Error, Event, EventQuery, Facts, FactsQuery, Immediate, Inquiry,
-    Invitation, InvitationQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Sources, Standing,
-    State, Timestamp, Tuple, TupleQuery, UndoLog, User, UserId,
+    Invitation, InvitationQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Sources, Stamps,
+    Standing, State, Timestamp, Touched, Tuple, TupleQuery, UndoLog, User, UserId,
 };
 
 pub use transaction::{Lent, Transaction, with_transaction};
@@ -41,6 +41,8 @@ pub fn with_sources(sources: Sources) -> MemoryStore {
 pub struct Memory {
     state: RwLock<State>,
     nesting: Nesting,
+    /// Moved under the lock of the state, behind what they tell of.
+    stamps: Arc<Stamps>,
 }
 
 impl Memory {
@@ -53,21 +55,33 @@ impl Memory {
     fn write(&self, job: &mut dyn Job) -> Result<(), Error> {
         self.nesting.check()?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        perform(&mut state, &mut UndoLog::default(), job)
+        let mut touched = Touched::default();
+        let done = perform(&mut state, &mut UndoLog::default(), &mut touched, job);
+        self.stamps.mark(&touched);
+        done
     }
 
     fn mend(&self, repairs: &[Repair]) -> Result<bool, BackendError> {
         self.nesting.check()?;
-        Ok(self.state.write().unwrap_or_else(PoisonError::into_inner).repair(repairs))
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let done = state.repair(repairs);
+        self.stamps.mark(&Touched::everything());
+        Ok(done)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as inside a transaction, where nothing is told")]
+    fn told(&self) -> Option<Arc<Stamps>> {
+        Some(Arc::clone(&self.stamps))
     }
 }
 
-/// Load, decide, write, over a state that nobody else has in hand.
-fn perform(state: &mut State, log: &mut UndoLog, job: &mut dyn Job) -> Result<(), Error> {
+/// Load, decide, write, over a state that nobody else has in hand; and what was touched of that which permissions rest on.
+fn perform(state: &mut State, log: &mut UndoLog, touched: &mut Touched, job: &mut dyn Job) -> Result<(), Error> {
     let mut seen = state.load(job.begin());
     seen.facts = job.weighs(&seen).map(|query| Box::new(state.facts(&query)));
     let plan = job.decide(&seen)?;
     state.apply_logged(&plan, log).map_err(BackendError::from)?;
+    state.note_touched(&plan, touched);
     Ok(())
 }
 
@@ -122,6 +136,10 @@ macro_rules! backend {
 
             async fn facts(&self, query: FactsQuery) -> Result<Facts, BackendError> {
                 self.read(|state| state.facts(&query))
+            }
+
+            fn stamps(&self) -> Option<Arc<Stamps>> {
+                self.told()
             }
 
             async fn dump(&self) -> Result<Dump, BackendError> {

@@ -1,10 +1,10 @@
 //! Several commands as one: all of them are written, or none.
 
 use std::ops::Deref;
-use std::sync::{Mutex, PoisonError, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLockWriteGuard};
 
 use tenantry_core::doctor::Repair;
-use tenantry_core::{BackendError, Error, Job, State, TenancyStore, UndoLog, blocking};
+use tenantry_core::{BackendError, Error, Job, Stamps, State, TenancyStore, Touched, UndoLog, blocking};
 
 use crate::{MemoryStore, perform};
 
@@ -19,6 +19,7 @@ pub struct Lent<'t> {
 struct Inside {
     state: State,
     log: UndoLog,
+    touched: Touched,
 }
 
 /// The state taken out of its place. However it ends, the state goes back there, without what was not committed.
@@ -28,14 +29,17 @@ struct Loan<'m> {
 }
 
 impl Loan<'_> {
-    fn commit(&mut self) {
-        self.inside.get_mut().unwrap_or_else(PoisonError::into_inner).log = UndoLog::default();
+    /// Nobody else reads the state before it is back in its place, which is behind the marks.
+    fn commit(&mut self, stamps: &Stamps) {
+        let inside = self.inside.get_mut().unwrap_or_else(PoisonError::into_inner);
+        inside.log = UndoLog::default();
+        stamps.mark(&inside.touched);
     }
 }
 
 impl Drop for Loan<'_> {
     fn drop(&mut self) {
-        let Inside { state, log } = self.inside.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Inside { state, log, .. } = self.inside.get_mut().unwrap_or_else(PoisonError::into_inner);
         state.undo(log);
         *self.place = std::mem::take(state);
     }
@@ -49,15 +53,22 @@ impl Lent<'_> {
 
     pub(crate) fn write(&self, job: &mut dyn Job) -> Result<(), Error> {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inside { state, log } = &mut *inside;
-        perform(state, log, job)
+        let Inside { state, log, touched } = &mut *inside;
+        perform(state, log, touched, job)
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "as the store itself, which may refuse")]
     pub(crate) fn mend(&self, repairs: &[Repair]) -> Result<bool, BackendError> {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inside { state, log } = &mut *inside;
+        let Inside { state, log, touched } = &mut *inside;
+        *touched = Touched::everything();
         Ok(state.repair_logged(repairs, log))
+    }
+
+    /// What is written inside may be taken back, so that nothing is told of it here.
+    #[expect(clippy::unused_self, reason = "as the store itself, which tells")]
+    pub(crate) const fn told(&self) -> Option<Arc<Stamps>> {
+        None
     }
 }
 
@@ -115,9 +126,9 @@ pub fn with_transaction<T, E: From<BackendError>>(
     let memory = store.backend();
     let _inside = memory.nesting.enter()?;
     let mut place = memory.state.write().unwrap_or_else(PoisonError::into_inner);
-    let inside = Mutex::new(Inside { state: std::mem::take(&mut place), log: UndoLog::default() });
+    let inside = Mutex::new(Inside { state: std::mem::take(&mut place), log: UndoLog::default(), touched: Touched::default() });
     let mut loan = Loan { place, inside };
     let done = work(&Transaction(blocking::Store::new(store.rebound(Lent { inside: &loan.inside }))))?;
-    loan.commit();
+    loan.commit(&memory.stamps);
     Ok(done)
 }

@@ -154,10 +154,14 @@ pub(crate) fn loaded(rows: &[PgRow], first: &PgRow, from: usize, has_role: bool,
 
 /// The rows that resolutions rest on, in one statement.
 pub(crate) async fn facts(sql: &Statements, conn: &mut PgConnection, query: &FactsQuery) -> Result<Facts, Failure> {
-    let FactsQuery { asks, permissions, below, grantors, roles, groups } = query;
+    let FactsQuery { asks, permissions, below, grantors, roles, groups, only_revisions } = query;
     let is_named = !(roles.is_empty() && groups.is_empty());
+    let none: Option<Vec<PermissionSlug>> = Some(Vec::new());
+    // Where memberships below count, all but what is granted is read.
+    let permissions = if *only_revisions { if *below > 0 { &none } else { &None } } else { permissions };
     // With names, what is granted beside them does no harm.
     let statement = match (permissions.is_some() && !(is_named && *below > 0), *below > 0, grantors) {
+        (false, false, _) if *only_revisions => &sql.facts_revisions,
         (true, false, _) if is_named => &sql.facts_some_named,
         (_, false, _) if is_named => &sql.facts_all_named,
         (_, true, _) if is_named => &sql.facts_all_below_named,

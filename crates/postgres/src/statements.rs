@@ -780,6 +780,18 @@ statements! {
         columns(ROLE, "r"),
         columns(ROLE, "r"),
     );
+    /// What tokens are made of: `$1` users, `$2` organizations, of each ask.
+    facts_revisions = "WITH chain AS MATERIALIZED (SELECT DISTINCT p.id FROM unnest((SELECT $2::uuid[])) k (org) \
+        CROSS JOIN LATERAL (SELECT * FROM {s}organization x WHERE x.id = k.org OFFSET 0) t \
+        CROSS JOIN LATERAL unnest(t.ancestors || t.id) p (id)) \
+        SELECT 0, NULL::uuid, NULL::uuid, NULL::uuid, NULL::uuid, NULL::text, NULL::text, NULL::text, s.revision, NULL::bigint, \
+        NULL::uuid[], NULL::timestamptz FROM {s}system s WHERE s.one = 1 \
+        UNION ALL SELECT 1, u.id, NULL, NULL, NULL, u.status, NULL, NULL, u.revision, NULL, NULL, NULL \
+        FROM (SELECT DISTINCT x.usr FROM unnest((SELECT $1::uuid[])) x (usr)) k \
+        CROSS JOIN LATERAL (SELECT * FROM {s}user_account x WHERE x.id = k.usr OFFSET 0) u \
+        UNION ALL SELECT 2, NULL, o.id, NULL, NULL, o.status, NULL, NULL, o.revision, \
+        2 * o.cascade_permissions::integer + o.inherit_permissions::integer, o.ancestors, NULL FROM chain c \
+        CROSS JOIN LATERAL (SELECT * FROM {s}organization x WHERE x.id = c.id OFFSET 0) o";
     facts_all = facts(false, false, Beside::Nothing);
     facts_some = facts(true, false, Beside::Nothing);
     facts_all_below = facts(false, true, Beside::Nothing);

@@ -7,16 +7,16 @@ use std::sync::atomic::Ordering;
 
 use support::{Proxy, TestSchema, org, usr};
 use tenantry_core::{
-    AcceptInvitation, AccessStore, AddGroupMember, AddGroupRole, AddMember, AdminRemove, Caller, ChangeRole, CheckAny, CheckOne,
-    CountMembers, CreateGroup, CreateInvitation, CreateInvitations, CreateOrg, CreateRole, CreateTuple, CreateUser, DeclineInvitation,
-    DefinePermission, DeleteGroup, DeleteRole, DeleteTuple, ExtendInvitation, GrantRolePermissions, Import, InvitationInput,
-    ListAllChanges, ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor,
-    ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles,
-    ListTuplesForObject, ListTuplesForSubject, ListUsersWith, MoveOrg, Patch, PermissionAsk, PermissionDefinition, PermissionResolver,
-    PreTuple, PreviewMoveOrg, ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, ReviewPermissions,
-    RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser, RolePatterns, SeedRolePermissions, SeedSystemRoles, SelfLeave,
-    SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser, SyncCatalog, TenancyStore, TransferOwnership,
-    UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole,
+    AcceptInvitation, AccessStore, AddGroupMember, AddGroupRole, AddMember, AdminRemove, CachedResolver, Caller, ChangeRole, CheckAny,
+    CheckOne, CountMembers, CreateGroup, CreateInvitation, CreateInvitations, CreateOrg, CreateRole, CreateTuple, CreateUser,
+    DeclineInvitation, DefinePermission, DeleteGroup, DeleteRole, DeleteTuple, ExtendInvitation, Freshness, GrantRolePermissions, Import,
+    InvitationInput, ListAllChanges, ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations,
+    ListInvitationsFor, ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions,
+    ListRoles, ListTuplesForObject, ListTuplesForSubject, ListUsersWith, MoveOrg, Patch, PermissionAsk, PermissionDefinition,
+    PermissionResolver, PreTuple, PreviewMoveOrg, ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole,
+    ReviewPermissions, RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser, RolePatterns, SeedRolePermissions, SeedSystemRoles,
+    SelfLeave, SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser, SyncCatalog, TenancyStore,
+    TransferOwnership, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole,
 };
 use tenantry_postgres::Options;
 
@@ -129,6 +129,8 @@ macro_rules! each_operation {
             op!("list_org_overrides", store.list_org_overrides(ListOrgOverrides::new(org)));
             op!("list_membership_overrides", store.list_membership_overrides(ListMembershipOverrides::new(of)));
             op!("resolve_permissions", store.resolve_permissions(user, org));
+            op!("resolve_many", store.resolve_many(&[(user, org), (usr(1), root.org.id)]));
+            op!("permission_tokens", store.permission_tokens(&[(user, org), (usr(1), root.org.id)]));
             op!("has_permission", store.has_permission(user, org, &read));
             op!("has_all_permissions", store.has_all_permissions(user, org, &[&read]));
             op!("has_any_permission", store.has_any_permission(user, org, &[&read]));
@@ -151,8 +153,13 @@ macro_rules! each_operation {
     };
 }
 
+/// Operations that have no name outside of the library.
+const OF_THE_LIBRARY: [&str; 2] = ["resolve_many", "permission_tokens"];
+
 fn writes(operation: &str) -> bool {
-    tenantry_core::wire::operation(operation).unwrap().writes
+    let named = tenantry_core::wire::operation(operation);
+    assert!(named.is_some() || OF_THE_LIBRARY.contains(&operation), "{operation}");
+    named.is_some_and(|operation| operation.writes)
 }
 
 /// A mutation is a load and an apply. A reverse question first finds who or what may come into question, and then resolves all of them;
@@ -203,7 +210,7 @@ async fn a_mutation_is_two_round_trips_and_a_read_one_at_the_wire() {
     let mut count = AtTheWire(proxy, 0);
     each_operation!(store, count);
     // An import takes as many as its rows need, and a sweep loads invitations and tuples one after the other.
-    assert_eq!(count.1, tenantry_core::wire::OPERATIONS.len() - 2);
+    assert_eq!(count.1, tenantry_core::wire::OPERATIONS.len() - 2 + OF_THE_LIBRARY.len());
 }
 
 /// Rows of every kind, so many of each, of a new organization.
@@ -332,4 +339,51 @@ async fn a_no_op_is_one_round_trip() {
     proxy.counts.take();
     store.update_org(UpdateOrg::new(org)).await.unwrap();
     assert_eq!(proxy.counts.statements.load(Ordering::SeqCst), 1);
+}
+
+// covers: PRM-41
+#[tokio::test(flavor = "multi_thread")]
+async fn much_is_as_few_round_trips_as_little() {
+    const MANY: usize = 5000;
+
+    let (proxy, schema) = (Proxy::start().await, TestSchema::new());
+    let store = Options::new().schema(schema.name()).migrate(true).max_connections(1).connect(&proxy.url).await.unwrap();
+    let org = org(&store).await;
+    let count = async || {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        proxy.counts.take().1
+    };
+    // What a first statement takes to be prepared is no part of it.
+    store.sync_catalog(SyncCatalog::new(vec![PermissionDefinition::new("warm.up")])).await.unwrap();
+    let slugs: Vec<String> = (0..MANY).map(|n| format!("r{}.a{}", n / 50, n % 50)).collect();
+    count().await;
+    let synced = store.sync_catalog(SyncCatalog::new(slugs.iter().map(PermissionDefinition::new).collect())).await.unwrap();
+    assert_eq!(synced.created.len(), MANY);
+    let took = count().await;
+    assert!(took <= 3, "{took} statements for a catalog");
+
+    store.create_role(CreateRole::new(org, "lord").permissions(slugs)).await.unwrap();
+    store.add_member(AddMember::new(org, usr(30), "lord")).await.unwrap();
+    store.resolve_permissions(usr(1), org).await.unwrap();
+    count().await;
+    assert_eq!(store.resolve_permissions(usr(30), org).await.unwrap().permissions.len(), MANY);
+    assert_eq!(count().await, 1, "all that somebody may do");
+
+    let cache = CachedResolver::new(std::sync::Arc::new(store.clone()));
+    store.permission_tokens(&[(usr(30), org)]).await.unwrap();
+    count().await;
+    for (asked, wanted) in [("an answer that is not kept", 1), ("a fresh one that is", 1)] {
+        assert!(cache.has_permission(usr(30), org, "r99.a49").await.unwrap());
+        assert_eq!(count().await, wanted, "{asked}");
+    }
+    let asks: Vec<PermissionAsk> = (0..100).map(|n| PermissionAsk::new(usr(30), org, format!("r{n}.a0"))).collect();
+    assert!(cache.has_permissions(&asks).await.unwrap().iter().all(|row| row.0 == Ok(true)));
+    assert_eq!(count().await, 1, "many questions at once");
+    store.add_member(AddMember::new(org, usr(31), "lord")).await.unwrap();
+    count().await;
+    assert!(cache.has_permission(usr(30), org, "r99.a49").await.unwrap());
+    assert_eq!(count().await, 2, "one that something was written of");
+    let relaxed = cache.with_freshness(Freshness::MaxAge(std::time::Duration::from_secs(60)));
+    assert!(relaxed.has_permission(usr(30), org, "r99.a49").await.unwrap());
+    assert_eq!(count().await, 0, "one that is young enough");
 }

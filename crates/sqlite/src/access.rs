@@ -237,8 +237,12 @@ fn is_stored_relation(db: &Session, org: Option<OrgId>, slug: RoleSlug, at: Time
 
 /// The rows that resolutions rest on: one statement for each ask, whatever the depth of the tree and the number of groups.
 pub(crate) fn facts(db: &Session, query: &FactsQuery) -> Result<Facts, Failure> {
-    let FactsQuery { asks, permissions, below, grantors, roles, groups } = query;
+    let FactsQuery { asks, permissions, below, grantors, roles, groups, only_revisions } = query;
     let mut facts = Facts::default();
+    if *only_revisions {
+        revisions(db, asks, *below, &mut facts)?;
+        return Ok(facts);
+    }
     let is_named = !(roles.is_empty() && groups.is_empty());
     if let (&[(usr, org)], 0, false) = (asks.as_slice(), below, *grantors || is_named) {
         // One statement sees one moment.
@@ -283,6 +287,27 @@ fn named(db: &Session, id: RoleId, only: Option<&[PermissionSlug]>, facts: &mut 
         }
     }
     Ok(())
+}
+
+/// What tokens are made of: one statement for each ask, and where memberships below count, one for each of those.
+fn revisions(db: &Session, asks: &[(UserId, OrgId)], below: u32, facts: &mut Facts) -> Result<(), Failure> {
+    let place = |usr: UserId, org: OrgId, facts: &mut Facts| {
+        let add = |row: &rusqlite::Row<'_>| codec::fact(row, usr, facts).map(|()| std::ops::ControlFlow::Continue(()));
+        db.walk(&db.sql.facts_revisions, [bytes(&usr), bytes(&org)], add)
+    };
+    if let (&[(usr, org)], 0) = (asks, below) {
+        return place(usr, org, facts);
+    }
+    db.at_one_moment(|| {
+        for (usr, org) in asks {
+            place(*usr, *org, facts)?;
+            for lower in memberships_below(db, *usr, *org, below)? {
+                // Nothing of what is granted.
+                of(db, *usr, lower, Some(&[]), facts)?;
+            }
+        }
+        Ok(())
+    })
 }
 
 fn of(db: &Session, usr: UserId, org: OrgId, only: Option<&[PermissionSlug]>, facts: &mut Facts) -> Result<(), Failure> {

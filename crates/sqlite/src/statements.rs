@@ -192,6 +192,11 @@ statements! {
         CROSS JOIN {s}user_group g ON g.id = r.group_id WHERE r.group_id = ?1 AND r.role_id > ?2 ORDER BY r.role_id LIMIT ?3";
     group_role_count = "SELECT count(*) FROM {s}group_role WHERE group_id = ?1";
 
+    /// What a token is made of: `?1` user, `?2` organization.
+    facts_revisions = "WITH {chain} \
+        SELECT 0, NULL, NULL, NULL, NULL, NULL, NULL, s.revision, NULL, NULL FROM {s}system s WHERE s.one = 1 \
+        UNION ALL SELECT 1, NULL, NULL, NULL, u.status, NULL, NULL, u.revision, NULL, NULL FROM {s}user_account u WHERE u.id = ?1 \
+        UNION ALL SELECT 2, id, ancestors, NULL, status, NULL, NULL, revision, flags, NULL FROM chain";
     /// `?1` user, `?2` organization.
     facts_all = "{facts}";
     /// The same, and `?3` permissions, as a JSON list: only what concerns them, and which of them are in the catalog.

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Engine, bounded, window};
 use crate::access::{Group, GroupMember, GroupRole, Holder, Permission, PermissionGrant};
@@ -16,9 +17,12 @@ use crate::entity::Membership;
 use crate::error::{BackendError, DomainError, Error};
 use crate::id::{GroupId, IdType, OrgId, RoleId, UserId};
 use crate::page::{ListKey, Page, PageRequest};
-use crate::permissions::{self, AncestorReadPolicy, Ask, EffectivePermissions, Explanation, Facts, FactsQuery, UserAccess};
+use crate::permissions::{
+    self, AncestorReadPolicy, Ask, EffectivePermissions, Explanation, Facts, FactsQuery, PermissionToken, UserAccess,
+};
 use crate::query::{AccessFound, AccessQuery, MembershipQuery};
 use crate::role::RoleDefinition;
+use crate::stamps::Stamps;
 use crate::store::{
     AccessStore, AllowedRow, ListGroupMembers, ListGroupRoles, ListGroups, ListMembershipOverrides, ListOrgOverrides, ListOrgsWith,
     ListPermissions, ListRoles, ListUsersWith, PermissionAsk, PermissionResolver, ReviewPermissions,
@@ -41,14 +45,22 @@ const REVIEW: u8 = 18;
 /// How many candidates of a reverse question are looked at together.
 const CANDIDATES: u32 = 400;
 
-fn slug(text: &str) -> Result<PermissionSlug, DomainError> {
+pub(crate) fn slug(text: &str) -> Result<PermissionSlug, DomainError> {
     PermissionSlug::parse(text).ok_or_else(|| DomainError::format("permission", PERMISSION))
 }
 
-fn slugs(texts: &[&str]) -> Result<Vec<PermissionSlug>, DomainError> {
+pub(crate) fn slugs(texts: &[&str]) -> Result<Vec<PermissionSlug>, DomainError> {
     bounded("permissions", texts).map_err(|_| DomainError::format("permissions", "a list of at most 200 slugs"))?;
     let parsed = texts.iter().map(|text| PermissionSlug::parse(text));
     parsed.map(|slug| slug.ok_or_else(|| DomainError::format("permissions", PERMISSION))).collect()
+}
+
+/// Each of these once.
+fn pairs(asks: &[(UserId, OrgId)]) -> Result<BTreeSet<(UserId, OrgId)>, DomainError> {
+    if asks.is_empty() || asks.len() > super::MAX_IDS {
+        return Err(DomainError::format("asks", "a list of 1 to 200"));
+    }
+    Ok(asks.iter().copied().collect())
 }
 
 /// What is asked of several users and organizations at one moment.
@@ -122,6 +134,15 @@ impl<B: Backend> Engine<B> {
         }
         self.managing(Some(org), IdType::Organization).await?;
         Ok(false)
+    }
+
+    /// The same for several.
+    async fn each_may_resolve(&self, pairs: &BTreeSet<(UserId, OrgId)>) -> Result<BTreeMap<(UserId, OrgId), bool>, Error> {
+        let mut oneself = BTreeMap::new();
+        for (usr, org) in pairs {
+            oneself.insert((*usr, *org), self.may_resolve(*usr, *org).await?);
+        }
+        Ok(oneself)
     }
 
     pub(super) async fn found(&self, query: AccessQuery) -> Result<AccessFound, BackendError> {
@@ -344,6 +365,36 @@ impl<B: Backend> PermissionResolver for Engine<B> {
         Ok(seen_by_oneself(found, oneself)?)
     }
 
+    async fn resolve_many(&self, asks: &[(UserId, OrgId)]) -> Result<Vec<Result<EffectivePermissions, DomainError>>, Error> {
+        let pairs = pairs(asks)?;
+        let facts = self.facts(pairs.iter().copied().collect(), None).await?;
+        let oneself = self.each_may_resolve(&pairs).await?;
+        let asking = self.asking();
+        let answer = |(usr, org): &(UserId, OrgId)| {
+            let found = permissions::resolve(&facts, asking.of(*usr, *org, None))?;
+            seen_by_oneself(found, oneself.get(&(*usr, *org)).copied().unwrap_or_default())
+        };
+        Ok(asks.iter().map(answer).collect())
+    }
+
+    async fn permission_tokens(&self, asks: &[(UserId, OrgId)]) -> Result<Vec<Result<PermissionToken, DomainError>>, Error> {
+        if self.caller.as_guarded().is_some() {
+            // Whether there is a token to see depends on the answer.
+            let found = self.resolve_many(asks).await?;
+            return Ok(found.into_iter().map(|found| found.map(|found| found.token)).collect());
+        }
+        let asks_once = pairs(asks)?.into_iter().collect();
+        let query = FactsQuery { asks: asks_once, below: self.below(), only_revisions: true, ..FactsQuery::default() };
+        let facts = self.backend.facts(query).await?;
+        let asking = self.asking();
+        Ok(asks.iter().map(|(usr, org)| permissions::token(&facts, asking.of(*usr, *org, None))).collect())
+    }
+
+    fn stamps(&self) -> Option<Arc<Stamps>> {
+        // What a guarded caller may ask changes by writes that these do not tell of.
+        if self.caller.as_guarded().is_some() { None } else { self.backend.stamps() }
+    }
+
     async fn has_permission(&self, usr_id: UserId, org_id: OrgId, permission: &str) -> Result<bool, Error> {
         let permission = slug(permission)?;
         let facts = self.facts(vec![(usr_id, org_id)], Some(vec![permission.clone()])).await?;
@@ -377,10 +428,7 @@ impl<B: Backend> PermissionResolver for Engine<B> {
         let pairs: BTreeSet<(UserId, OrgId)> = asked.iter().map(|(usr, org, _)| (*usr, *org)).collect();
         let wanted: BTreeSet<PermissionSlug> = asked.iter().map(|(.., slug)| slug.clone()).collect();
         let facts = self.facts(pairs.iter().copied().collect(), Some(wanted.into_iter().collect())).await?;
-        let mut oneself = BTreeMap::new();
-        for (usr, org) in pairs {
-            oneself.insert((usr, org), self.may_resolve(usr, org).await?);
-        }
+        let oneself = self.each_may_resolve(&pairs).await?;
         let asking = self.asking();
         let answer = |(usr, org, slug): &(UserId, OrgId, PermissionSlug)| {
             let found = permissions::resolve(&facts, asking.of(*usr, *org, Some(slug)))?;

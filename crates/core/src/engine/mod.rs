@@ -3,6 +3,8 @@
 mod access;
 mod preview;
 
+pub(crate) use access::{slug, slugs};
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -73,7 +75,7 @@ impl<B> AsRef<Self> for Engine<B> {
 }
 
 /// The most ids that one look-up takes.
-const MAX_IDS: usize = 200;
+pub(crate) const MAX_IDS: usize = 200;
 
 /// Kinds of list, as cursors number them.
 const MEMBERS: u8 = 1;

@@ -24,6 +24,9 @@ pub struct FactsQuery {
     pub roles: Vec<RoleId>,
     /// Groups whose roles are wanted too, with what these grant.
     pub groups: Vec<GroupId>,
+    /// Whether nothing is wanted but what a token is made of: the revision of what belongs to no organization, the users' rows, the
+    /// organizations with those above them, and, where levels below are asked for, the memberships there.
+    pub only_revisions: bool,
 }
 
 /// Rows for a resolution. A store puts in what the query asks for, in any order; more than that does no harm, as long as it is true.

@@ -12,7 +12,7 @@ pub use difference::AccessChange;
 pub use explain::{DecidedBy, DenialReason, Explanation, Reason as DenialDetail, Remedy, Step};
 pub use facts::{Facts, FactsQuery, Held, OrgFacts, RoleFacts};
 pub use policy::AncestorReadPolicy;
-pub use resolve::{EffectivePermissions, Layer};
+pub use resolve::{EffectivePermissions, Layer, Span};
 pub use review::{HeldPermission, UserAccess};
 pub use token::PermissionToken;
 
@@ -20,5 +20,5 @@ pub(crate) use difference::difference;
 pub(crate) use explain::explain;
 pub(crate) use facts::Ground;
 pub(crate) use policy::matches_pattern;
-pub(crate) use resolve::{Ask, along, chain, holds, resolve};
+pub(crate) use resolve::{Ask, along, chain, holds, resolve, token};
 pub(crate) use review::review;

@@ -1,5 +1,6 @@
 //! The layers, in order (spec/permissions.md#resolution).
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -84,6 +85,57 @@ pub struct EffectivePermissions {
     pub contributing_org_ids: Vec<OrgId>,
     /// The state that this was resolved in.
     pub token: PermissionToken,
+    /// How long it is the answer in that state: nothing of it comes to its end meanwhile. Not on the wire.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+/// A stretch of time in which nothing that an answer rests on comes to its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Span {
+    /// The last end before it, where something had ended.
+    pub since: Option<Timestamp>,
+    /// The next end, where something will end.
+    pub until: Option<Timestamp>,
+}
+
+impl Span {
+    /// Whether a moment lies in it.
+    pub fn contains(self, at: Timestamp) -> bool {
+        self.since.is_none_or(|since| since <= at) && self.until.is_none_or(|until| at < until)
+    }
+
+    /// What both have in common.
+    fn and(self, other: Self) -> Self {
+        let until = [self.until, other.until].into_iter().flatten().min();
+        Self { since: self.since.max(other.since), until }
+    }
+}
+
+/// The moment of a resolution, which notes what it was compared with: between the ends next to it, every comparison has the same outcome.
+struct Moment {
+    now: Timestamp,
+    span: Cell<Span>,
+}
+
+impl Moment {
+    fn new(now: Timestamp) -> Self {
+        Self { now, span: Cell::new(Span::default()) }
+    }
+
+    /// Whether something with this end counts.
+    fn counts(&self, end: Option<Timestamp>) -> bool {
+        let Some(end) = end else { return true };
+        let counts = self.now < end;
+        let seen = if counts { Span { since: None, until: Some(end) } } else { Span { since: Some(end), until: None } };
+        self.note(seen);
+        counts
+    }
+
+    fn note(&self, seen: Span) {
+        self.span.set(self.span.get().and(seen));
+    }
 }
 
 impl EffectivePermissions {
@@ -139,10 +191,9 @@ pub(super) fn resolve_watched<W: Witness>(
 ) -> Result<EffectivePermissions, DomainError> {
     let Ask { usr, org, now, policy, .. } = ask;
     let (chain, is_whole) = chain(ground, org).ok_or(DomainError::NotFound(IdType::Organization))?;
+    let token = token_over(ground, ask, &chain);
     let user = ground.user(usr);
-    let mut orgs: Vec<(OrgId, u64)> = chain.iter().map(|org| (org.id, org.revision)).collect();
-    orgs.sort_unstable();
-    let token = PermissionToken { system: ground.system_revision(), user: user.map(|(_, revision)| revision), orgs };
+    let moment = &Moment::new(now);
     let mut result = EffectivePermissions {
         permissions: BTreeSet::new(),
         membership_id: None,
@@ -152,6 +203,7 @@ pub(super) fn resolve_watched<W: Witness>(
         inherited_from_org_id: None,
         contributing_org_ids: Vec::new(),
         token,
+        span: Span::default(),
     };
     if !(is_whole && are_live(chain.iter().map(|org| org.status))) {
         witness.stop(super::DenialReason::OrgNotActive);
@@ -161,23 +213,51 @@ pub(super) fn resolve_watched<W: Witness>(
         witness.stop(super::DenialReason::UserNotActive);
         return Ok(result);
     }
-    match membership(ground, usr, &chain, now) {
-        Found::Here(held) => compose(ground, ask, &chain, (held, None), witness, &mut result),
-        Found::Above(held, from) => compose(ground, ask, &chain, (held, Some(from)), witness, &mut result),
+    match membership(ground, usr, &chain, moment) {
+        Found::Here(held) => compose(ground, (ask, moment), &chain, (held, None), witness, &mut result),
+        Found::Above(held, from) => compose(ground, (ask, moment), &chain, (held, Some(from)), witness, &mut result),
         Found::NotActive(held) => {
             witness.membership(held.id, false);
             witness.stop(super::DenialReason::MembershipNotActive);
         }
         Found::None => {
             if let Some(policy) = policy {
-                read_from_below(ground, ask, policy, &chain, witness, &mut result);
+                read_from_below(ground, (ask, moment), policy, &chain, witness, &mut result);
             }
             if result.permissions.is_empty() {
                 witness.stop(super::DenialReason::NoMembership);
             }
         }
     }
+    result.span = moment.span.get();
     Ok(result)
+}
+
+/// The state that a resolution rests on; `not_found` when the organization does not exist. Each organization whose rows it may look at is
+/// in it, whatever they say: with a policy, those below where the user has a membership too, so that no row can come in unnoticed.
+pub(crate) fn token(ground: &impl Ground, ask: Ask<'_>) -> Result<PermissionToken, DomainError> {
+    let (chain, _) = chain(ground, ask.org).ok_or(DomainError::NotFound(IdType::Organization))?;
+    Ok(token_over(ground, ask, &chain))
+}
+
+fn token_over(ground: &impl Ground, ask: Ask<'_>, chain: &[OrgFacts]) -> PermissionToken {
+    let stored = chain.last().map(|target| target.ancestors.as_slice()).unwrap_or_default();
+    let revision = |org: OrgId| chain.iter().find(|row| row.id == org).map_or(0, |row| row.revision);
+    let mut orgs: Vec<(OrgId, u64)> = stored.iter().chain([&ask.org]).map(|org| (*org, revision(*org))).collect();
+    if let Some(policy) = ask.policy {
+        let mut below = BTreeSet::new();
+        for lower in ground.below(ask.usr, ask.org, policy.depth()) {
+            below.extend(ground.org(lower).into_iter().flat_map(|org| org.ancestors));
+            below.insert(lower);
+        }
+        let further: Vec<(OrgId, u64)> = below
+            .into_iter()
+            .filter(|org| orgs.iter().all(|(id, _)| id != org))
+            .map(|org| (org, ground.org(org).map_or(0, |row| row.revision)))
+            .collect();
+        orgs.extend(further);
+    }
+    PermissionToken { system: ground.system_revision(), user: ground.user(ask.usr).map(|(_, revision)| revision), orgs }
 }
 
 /// The organization and all above it, root first, and whether all of them are there; `None` when it does not exist itself.
@@ -197,18 +277,18 @@ enum Found {
     None,
 }
 
-fn is_active(held: &Held, now: Timestamp) -> bool {
-    held.status == MembershipStatus::Active && held.expires_at.is_none_or(|end| now < end)
+fn is_active(held: &Held, moment: &Moment) -> bool {
+    held.status == MembershipStatus::Active && moment.counts(held.expires_at)
 }
 
-fn membership(ground: &impl Ground, usr: UserId, chain: &[OrgFacts], now: Timestamp) -> Found {
+fn membership(ground: &impl Ground, usr: UserId, chain: &[OrgFacts], moment: &Moment) -> Found {
     let Some((target, above)) = chain.split_last() else { return Found::None };
     if let Some(held) = ground.membership(usr, target.id) {
         // The direct row decides, whatever is above.
-        return if is_active(&held, now) { Found::Here(held) } else { Found::NotActive(held) };
+        return if is_active(&held, moment) { Found::Here(held) } else { Found::NotActive(held) };
     }
     for org in above.iter().rev() {
-        let held = ground.membership(usr, org.id).filter(|held| is_active(held, now));
+        let held = ground.membership(usr, org.id).filter(|held| is_active(held, moment));
         let reaches = |held: &Held| ground.role(held.role.id()).is_some_and(|role| role.inherits_to_descendants);
         if let Some(held) = held.filter(reaches) {
             return Found::Above(held, org.id);
@@ -228,6 +308,10 @@ pub(crate) struct Chain {
 /// Step 2. The carried grants pass from parent to child where both let them; a denial anywhere on the chain holds unless what it denies
 /// is granted in the end.
 pub(crate) fn along(ground: &impl Ground, chain: &[OrgFacts], only: Option<&PermissionSlug>, now: Timestamp) -> Chain {
+    along_at(ground, chain, only, &Moment::new(now))
+}
+
+fn along_at(ground: &impl Ground, chain: &[OrgFacts], only: Option<&PermissionSlug>, moment: &Moment) -> Chain {
     let mut carried: BTreeMap<PermissionSlug, Vec<OrgId>> = BTreeMap::new();
     let mut denied: BTreeMap<PermissionSlug, OrgId> = BTreeMap::new();
     let mut cascades = false;
@@ -237,7 +321,7 @@ pub(crate) fn along(ground: &impl Ground, chain: &[OrgFacts], only: Option<&Perm
         }
         cascades = org.cascade_permissions;
         ground.each_grant(Holder::Organization(org.id), only, &mut |permission, effect, end| {
-            if !counts(end, now) {
+            if !moment.counts(end) {
                 return;
             }
             match effect {
@@ -253,26 +337,22 @@ pub(crate) fn along(ground: &impl Ground, chain: &[OrgFacts], only: Option<&Perm
     Chain { granted: carried, denied }
 }
 
-fn counts(end: Option<Timestamp>, now: Timestamp) -> bool {
-    end.is_none_or(|end| now < end)
-}
-
 /// Steps 2 to 7, for a membership that is in force.
 fn compose<W: Witness>(
     ground: &impl Ground,
-    ask: Ask<'_>,
+    (ask, moment): (Ask<'_>, &Moment),
     chain: &[OrgFacts],
     (held, from): (Held, Option<OrgId>),
     witness: &mut W,
     result: &mut EffectivePermissions,
 ) {
-    let Ask { usr, org, now, only, .. } = ask;
+    let Ask { usr, org, only, .. } = ask;
     witness.membership(held.id, true);
     result.membership_id = Some(held.id);
     result.role = Some(held.role);
     result.inherited_from_org_id = from;
 
-    let Chain { granted, denied } = along(ground, chain, only, now);
+    let Chain { granted, denied } = along_at(ground, chain, only, moment);
     let permissions = &mut result.permissions;
     for (permission, orgs) in granted {
         let rows: Vec<AnyId> = orgs.iter().map(Id::any).collect();
@@ -286,7 +366,7 @@ fn compose<W: Witness>(
 
     let mut add_role = |role: RoleId, layer: Layer, rows: &[AnyId]| {
         ground.each_grant(Holder::Role(role), only, &mut |permission, effect, end| {
-            if effect == Effect::Grant && counts(end, now) {
+            if effect == Effect::Grant && moment.counts(end) {
                 witness.row(permission, layer, rows);
                 permissions.insert(permission.clone());
             }
@@ -294,12 +374,12 @@ fn compose<W: Witness>(
     };
     add_role(held.role.id(), Layer::Role, &[held.role.id().any()]);
     for (group, end) in ground.groups(usr, org) {
-        if !counts(end, now) {
+        if !moment.counts(end) {
             continue;
         }
         result.group_ids.push(group);
         for (role, end) in ground.group_roles(group) {
-            if counts(end, now) {
+            if moment.counts(end) {
                 add_role(role, Layer::Groups, &[group.any(), role.any()]);
             }
         }
@@ -311,14 +391,14 @@ fn compose<W: Witness>(
     }
     let of_membership = Holder::Membership(held.id);
     ground.each_grant(of_membership, only, &mut |permission, effect, end| {
-        if effect == Effect::Grant && counts(end, now) {
+        if effect == Effect::Grant && moment.counts(end) {
             witness.row(permission, Layer::MembershipGrant, &[held.id.any()]);
             permissions.insert(permission.clone());
         }
     });
     let denials = &mut result.denied;
     ground.each_grant(of_membership, only, &mut |permission, effect, end| {
-        if effect == Effect::Deny && counts(end, now) {
+        if effect == Effect::Deny && moment.counts(end) {
             witness.row(permission, Layer::MembershipDeny, &[held.id.any()]);
             permissions.remove(permission);
             denials.push(permission.clone());
@@ -329,29 +409,27 @@ fn compose<W: Witness>(
 /// What the policy lets somebody without a membership read here, by their memberships below.
 fn read_from_below<W: Witness>(
     ground: &impl Ground,
-    ask: Ask<'_>,
+    (ask, moment): (Ask<'_>, &Moment),
     policy: &AncestorReadPolicy,
     chain: &[OrgFacts],
     witness: &mut W,
     result: &mut EffectivePermissions,
 ) {
-    let Ask { usr, now, only, .. } = ask;
-    let denied = along(ground, chain, only, now).denied;
+    let Ask { usr, only, .. } = ask;
+    let denied = along_at(ground, chain, only, moment).denied;
     for below in ground.below(usr, ask.org, policy.depth()) {
         // A row of the system, or a built-in role without one: a role of an organization is not meant, whatever it is called.
         let of_system = |role: Role| ground.role(role.id()).map_or(role.custom().is_none(), |row| row.org_id.is_none());
-        let held = ground.membership(usr, below).filter(|held| is_active(held, now) && of_system(held.role) && policy.lists(held.role));
+        let held = ground.membership(usr, below).filter(|held| is_active(held, moment) && of_system(held.role) && policy.lists(held.role));
         let Some(held) = held else { continue };
         let Ok(effective) = resolve(ground, Ask { org: below, policy: None, ..ask }) else { continue };
-        result.token.orgs.extend(effective.token.orgs);
+        moment.note(effective.span);
         ground.each_grant(Holder::Role(held.role.id()), only, &mut |permission, effect, end| {
-            let own = effect == Effect::Grant && counts(end, now) && effective.permissions.contains(permission);
+            let own = effect == Effect::Grant && moment.counts(end) && effective.permissions.contains(permission);
             if own && policy.covers(permission) && !denied.contains_key(permission) {
                 witness.row(permission, Layer::AncestorRead, &[held.id.any(), below.any()]);
                 result.permissions.insert(permission.clone());
             }
         });
     }
-    result.token.orgs.sort_unstable();
-    result.token.orgs.dedup();
 }

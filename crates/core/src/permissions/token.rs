@@ -8,13 +8,14 @@ use uuid::Uuid;
 use crate::id::OrgId;
 
 /// The state that a resolution saw: the revision of what belongs to no organization, that of the user's row, and that of each
-/// organization on the way. Two are equal exactly when nothing of it has changed; they are never summed or ordered as a whole. It says
-/// nothing of time: what expires does so without a change.
+/// organization on the way, in the order in which they stand above each other. Two are equal exactly when nothing of it has changed; they
+/// are never summed or ordered as a whole. It says nothing of time: what expires does so without a change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PermissionToken {
     pub(crate) system: u64,
     pub(crate) user: Option<u64>,
-    /// In order of id.
+    /// The chain as it is stored, root first, down to the organization itself; an organization of it that is not there has 0. Behind it,
+    /// in order of id, those below that a policy looks at, and what lies between.
     pub(crate) orgs: Vec<(OrgId, u64)>,
 }
 

@@ -41,11 +41,24 @@ impl State {
     /// The rows that a resolution of each ask rests on: the organization and all above it with their overrides, the user's row, the
     /// user's memberships along the way with their roles and overrides, and the user's groups in the organization with their roles;
     /// and the same for the organizations so many levels below where the user has a membership. Of what is granted or denied,
-    /// only what concerns the permissions named. Roles and groups that are named come with what they grant.
+    /// only what concerns the permissions named. Roles and groups that are named come with what they grant. Or, where only revisions are
+    /// asked for, nothing but the organizations, the user's row and the memberships below.
     pub fn facts(&self, query: &FactsQuery) -> Facts {
-        let FactsQuery { asks, permissions, below, grantors, roles, groups } = query;
+        let FactsQuery { asks, permissions, below, grantors, roles, groups, only_revisions } = query;
         let mut facts = Facts::default();
         facts.set_system_revision(self.access.revision);
+        if *only_revisions {
+            for (usr, org) in asks {
+                self.places_of(&mut facts, *usr, *org);
+                for lower in self.memberships_below(*usr, *org, *below) {
+                    self.places_of(&mut facts, *usr, lower);
+                    if let Some(mem) = self.memberships.current(lower, *usr) {
+                        facts.add_membership(*usr, lower, held(mem));
+                    }
+                }
+            }
+            return facts;
+        }
         for (usr, org) in asks {
             self.facts_of(&mut facts, *usr, *org, permissions.as_deref());
             for lower in self.memberships_below(*usr, *org, *below) {
@@ -65,6 +78,16 @@ impl State {
             facts.add_known(slug.clone());
         }
         facts
+    }
+
+    /// The user's row, and the organization with all above it.
+    fn places_of(&self, facts: &mut Facts, usr: UserId, org: OrgId) {
+        if let Some(user) = self.users.get(&usr) {
+            facts.add_user(usr, user.status, user.revision);
+        }
+        for org in self.orgs.get(&org).into_iter().flat_map(|target| self.path_of(target)) {
+            facts.add_org(org_facts(org));
+        }
     }
 
     fn facts_of(&self, facts: &mut Facts, usr: UserId, org: OrgId, only: Option<&[PermissionSlug]>) {

@@ -27,10 +27,12 @@ use self::roster::{Roster, Row};
 use self::table::{Keyed, Table};
 
 use crate::access::{Group, GroupMember, GroupRole, Permission, PermissionGrant};
+use crate::change::Plan;
 use crate::entity::{Invitation, Membership, Organization, User};
 use crate::event::Event;
 use crate::id::{InvitationId, OrgId, TupleId, UserId};
 use crate::role::RoleDefinition;
+use crate::stamps::Touched;
 use crate::time::Timestamp;
 use crate::tuple::{EntityRef, Tuple};
 use crate::value::{Description, Identifier, Name, PermissionSlug, Slug};
@@ -167,6 +169,11 @@ impl State {
     /// A state without rows.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Notes what a plan, which has been applied, touched of that which permissions rest on.
+    pub fn note_touched(&self, plan: &Plan, touched: &mut Touched) {
+        touched.add(plan, |org| self.orgs.get(&org).and_then(|org| org.ancestors.first().copied()).unwrap_or(org));
     }
 
     /// Every row, in a fixed order.

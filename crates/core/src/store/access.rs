@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::access::{Group, GroupMember, GroupRole, Permission, PermissionGrant};
 use crate::decide::{
@@ -14,8 +15,9 @@ use crate::decide::{
 use crate::error::{DomainError, Error};
 use crate::id::{GroupId, MembershipId, OrgId, RoleId, UserId};
 use crate::page::{Page, PageRequest};
-use crate::permissions::{EffectivePermissions, Explanation, UserAccess};
+use crate::permissions::{EffectivePermissions, Explanation, PermissionToken, UserAccess};
 use crate::role::RoleDefinition;
+use crate::stamps::Stamps;
 
 macro_rules! list_of {
     ($(#[$doc:meta])* $name:ident { $(#[$field_doc:meta])* $field:ident: $kind:ty }) => {
@@ -275,6 +277,20 @@ pub trait PermissionResolver: fmt::Debug + Send + Sync {
     /// In which organizations a user has a permission: complete, and exactly those of which
     /// [`has_permission`](Self::has_permission) says so. Spec: `permissions.md#list_orgs_with`.
     async fn list_orgs_with(&self, request: ListOrgsWith) -> Result<Page<OrgId>, Error>;
+
+    /// The same as [`resolve_permissions`](Self::resolve_permissions) for up to 200 users and organizations, as of one moment; one answer
+    /// for each, in their order. Spec: `permissions.md#freshness`.
+    async fn resolve_many(&self, asks: &[(UserId, OrgId)]) -> Result<Vec<Result<EffectivePermissions, DomainError>>, Error>;
+
+    /// The token that [`resolve_permissions`](Self::resolve_permissions) would answer now, for up to 200 users and organizations, as of
+    /// one moment; one for each, in their order. It costs a store less than the answers. Spec: `permissions.md#freshness`.
+    async fn permission_tokens(&self, asks: &[(UserId, OrgId)]) -> Result<Vec<Result<PermissionToken, DomainError>>, Error>;
+
+    /// Where the store can tell without being asked whether anything was written that answers rest on: it does so when nobody writes past
+    /// this object.
+    fn stamps(&self) -> Option<Arc<Stamps>> {
+        None
+    }
 }
 
 /// Roles, groups, overrides and the catalog of permissions, over any store.
