@@ -395,3 +395,97 @@ fn an_error_is_not_kept_and_neither_is_what_was_to_be_forgotten() {
         }
     });
 }
+
+// covers: PRM-38
+#[test]
+fn a_transaction_in_memory_is_seen_when_it_commits_and_not_before() {
+    use tenantry_core::{
+        AccessStore, AddMember, BackendError, BackendKind, CreateOrg, CreateUser, DefinePermission, PermissionDefinition,
+        SetMembershipOverride, SuspendUser,
+    };
+
+    support::block_on(async {
+        let store = tenantry_memory::new();
+        let (ada, bob) =
+            (store.create_user(CreateUser::new()).await.unwrap().user.id, store.create_user(CreateUser::new()).await.unwrap().user.id);
+        let org = store.create_org(CreateOrg::new(ada)).await.unwrap().org.id;
+        store.define_permission(DefinePermission::new(PermissionDefinition::new("doc.read"))).await.unwrap();
+        let mem = store.add_member(AddMember::new(org, bob, "member")).await.unwrap().id;
+        store.set_membership_override(SetMembershipOverride::grant(mem, "doc.read")).await.unwrap();
+        let cache = CachedResolver::new(Arc::new(store.clone()));
+        assert!(cache.has_permission(bob, org, "doc.read").await.unwrap());
+        let refused: Result<(), Error> = tenantry_memory::with_transaction(&store, |tx| {
+            tx.suspend_user(SuspendUser::new(bob))?;
+            assert!(!tx.has_permission(bob, org, "doc.read")?);
+            assert_eq!(cache.has_permission_now(bob, org, "doc.read"), Some(true), "nothing is committed");
+            Err(BackendError::new(BackendKind::Other, "not now").into())
+        });
+        assert_eq!(refused.unwrap_err().code(), "backend.other");
+        assert_eq!(cache.has_permission_now(bob, org, "doc.read"), Some(true), "it was taken back");
+        tenantry_memory::with_transaction(&store, |tx| tx.suspend_user(SuspendUser::new(bob)).map(drop)).unwrap();
+        assert_eq!(cache.has_permission_now(bob, org, "doc.read"), None);
+        assert!(!cache.has_permission(bob, org, "doc.read").await.unwrap());
+    });
+}
+
+/// Threads that ask all the time while one suspends a user and brings them back: nobody who asks behind a suspension hears yes.
+// covers: PRM-38
+#[test]
+fn who_asks_behind_a_write_hears_of_it_on_every_thread() {
+    use std::sync::atomic::AtomicU64;
+
+    use tenantry_core::{
+        AccessStore, AddMember, CreateOrg, CreateUser, DefinePermission, PermissionDefinition, ReinstateUser, SetMembershipOverride,
+        SuspendUser,
+    };
+
+    let store = tenantry_memory::new();
+    let (bob, org) = support::block_on(async {
+        let (ada, bob) =
+            (store.create_user(CreateUser::new()).await.unwrap().user.id, store.create_user(CreateUser::new()).await.unwrap().user.id);
+        let org = store.create_org(CreateOrg::new(ada)).await.unwrap().org.id;
+        store.define_permission(DefinePermission::new(PermissionDefinition::new("doc.read"))).await.unwrap();
+        let mem = store.add_member(AddMember::new(org, bob, "member")).await.unwrap().id;
+        store.set_membership_override(SetMembershipOverride::grant(mem, "doc.read")).await.unwrap();
+        (bob, org)
+    });
+    let cache = CachedResolver::new(Arc::new(store.clone()));
+    // Over four: 2 while the user is active for sure, 0 while they are suspended, 1 and 3 in between. Zero ends it.
+    let (phase, asked) = (AtomicU64::new(2), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                support::block_on(async {
+                    loop {
+                        let before = phase.load(Ordering::SeqCst);
+                        if before == 0 {
+                            break;
+                        }
+                        let held = match cache.has_permission_now(bob, org, "doc.read") {
+                            Some(held) => held,
+                            None => cache.has_permission(bob, org, "doc.read").await.unwrap(),
+                        };
+                        if before % 2 == 0 && phase.load(Ordering::SeqCst) == before {
+                            asked.fetch_add(1, Ordering::SeqCst);
+                            assert_eq!(held, before % 4 == 2, "in phase {before}");
+                        }
+                    }
+                });
+            });
+        }
+        support::block_on(async {
+            for round in 1..400_u64 {
+                phase.store(4 * round - 1, Ordering::SeqCst);
+                store.suspend_user(SuspendUser::new(bob)).await.unwrap();
+                phase.store(4 * round, Ordering::SeqCst);
+                std::thread::sleep(std::time::Duration::from_micros(200));
+                phase.store(4 * round + 1, Ordering::SeqCst);
+                store.reinstate_user(ReinstateUser::new(bob)).await.unwrap();
+                phase.store(4 * round + 2, Ordering::SeqCst);
+                std::thread::sleep(std::time::Duration::from_micros(200));
+            }
+            phase.store(0, Ordering::SeqCst);
+        });
+    });
+    assert!(asked.load(Ordering::SeqCst) > 1000, "{asked:?}");
+}

@@ -24,6 +24,11 @@ impl Mask {
         Self(mask.into_boxed_slice())
     }
 
+    /// The bits of the first 64 numbers.
+    pub(super) fn first(&self) -> u64 {
+        self.0.first().copied().unwrap_or_default()
+    }
+
     pub(super) fn has(&self, number: u32) -> bool {
         self.0.get(word(number)).is_some_and(|word| word & bit(number) != 0)
     }

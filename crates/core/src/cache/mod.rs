@@ -169,6 +169,7 @@ impl CachedResolver {
         Some(self.holds(&entry.mask, permission))
     }
 
+    #[inline]
     fn clearings(&self) -> u64 {
         self.shared.clearings.load(Ordering::Acquire)
     }
@@ -202,16 +203,16 @@ impl CachedResolver {
     /// What this thread can tell at once.
     fn hot_mask(&self, usr: UserId, org: OrgId) -> Option<Arc<Mask>> {
         let stamps = self.stamps.as_deref()?;
-        let hot = self.shared.hot.get()?.try_borrow().ok()?;
+        let mut hot = self.shared.hot.get()?.try_borrow_mut().ok()?;
         hot.mask(usr, org, self.clearings(), stamps, &*self.clock)
     }
 
     /// Lets this thread tell it at once from now on, where the store tells of its writes.
     fn warm(&self, usr: UserId, org: OrgId, entry: &Entry, before: &Before, clearing: u64) {
         let (Some(since), Some((root, _))) = (before.write, entry.token.orgs.first()) else { return };
-        let answer = Answer { mask: Arc::clone(&entry.mask), since, marks: Marks::of(usr, *root), span: entry.span };
+        let answer = Answer::new(usr, org, Arc::clone(&entry.mask), since, Marks::of(usr, *root));
         if let Ok(mut hot) = self.shared.hot.get_or_default().try_borrow_mut() {
-            hot.keep(usr, org, clearing, answer);
+            hot.keep(answer, entry.span, clearing);
         }
     }
 
