@@ -192,11 +192,26 @@ pub struct Footprint {
     pub bytes_per_membership: f64,
     /// What is aimed at.
     pub goal: f64,
+    /// What a cache takes besides in which each of them is kept, for one membership; absent in figures from before there was one.
+    #[serde(default)]
+    pub kept: Option<f64>,
 }
+
+/// What an answer that is kept may take, in bytes.
+pub const KEPT: f64 = 72.0;
 
 impl Footprint {
     /// Whether the goal is reached.
     pub fn verdict(&self) -> Verdict {
         if self.bytes_per_membership <= self.goal { Verdict::Reached } else { Verdict::Missed }
+    }
+
+    /// Whether that of what is kept is.
+    pub fn verdict_on_kept(&self) -> Verdict {
+        match self.kept {
+            None => Verdict::None,
+            Some(kept) if kept <= KEPT => Verdict::Reached,
+            Some(_) => Verdict::Missed,
+        }
     }
 }

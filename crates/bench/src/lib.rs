@@ -36,5 +36,6 @@ pub mod machine;
 pub mod measure;
 pub mod report;
 pub mod rows;
+pub mod scene;
 pub mod sides;
 pub mod world;

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
-use crate::figures::{Footprint, Goal, Growth, Report, Row, Store, Verdict};
+use crate::figures::{Footprint, Goal, Growth, KEPT, Report, Row, Store, Verdict};
 use crate::measure::counting;
 
 /// What stands before and behind the part of the document that is written by the program.
@@ -93,19 +93,25 @@ fn growth(report: &Report, store: Store) -> (Vec<String>, Vec<Vec<String>>) {
 }
 
 fn footprint_line(footprint: &Footprint) -> String {
-    format!(
+    let kept = footprint.kept.map(|kept| {
+        let verdict = if footprint.verdict_on_kept() == Verdict::Reached { "reached" } else { "NOT reached" };
+        format!(". Kept answers about all of them take {kept:.0} bytes each besides; the goal is at most {KEPT:.0}: {verdict}")
+    });
+    let all_in = format!(
         "Memory of a membership (row 8): {:.0} bytes, all in, of {} memberships in {} organizations; the goal is at most {:.0}: {}",
         footprint.bytes_per_membership,
         thousands(u64::from(footprint.memberships)),
         thousands(u64::from(footprint.organizations)),
         footprint.goal,
         if footprint.verdict() == Verdict::Reached { "reached" } else { "NOT reached" },
-    )
+    );
+    all_in + &kept.unwrap_or_default()
 }
 
 /// How many goals there are, and how many are reached.
 fn summary(report: &Report) -> String {
-    let verdicts = report.rows.iter().map(|row| row.verdict).chain(report.footprint.iter().map(Footprint::verdict));
+    let of_memory = report.footprint.iter().flat_map(|footprint| [footprint.verdict(), footprint.verdict_on_kept()]);
+    let verdicts = report.rows.iter().map(|row| row.verdict).chain(of_memory);
     let (mut reached, mut missed, mut unsettled) = (0, 0, 0);
     for verdict in verdicts {
         match verdict {

@@ -104,7 +104,7 @@ impl Bench {
             let (floor_us, us) = (side(0), side(entrants.len() - 1));
             let ratio = over_runs(&runs, |run| run.ratio);
             let verdict = verdict(self.effort, &runs, *goal, us, ratio);
-            eprintln!("{:<8} {goal_row:<3} {operation} ({terms}): {floor_us:.2} us, {us:.2} us, {ratio:.2} x", store.name());
+            eprintln!("{:<8} {goal_row:<3} {operation} ({terms}): {floor_us:.3} us, {us:.3} us, {ratio:.2} x", store.name());
             self.report.rows.push(Row {
                 store,
                 goal_row: (*goal_row).to_owned(),

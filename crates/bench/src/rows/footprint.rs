@@ -1,12 +1,14 @@
 //! What memberships take in memory, seen from outside: the resident set of a process that does nothing else.
 
 use std::process::Command;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use tenantry_core::{Import, ImportMember, ImportOrg, ImportRow, TenancyStore};
+use tenantry_core::{CachedResolver, Import, ImportMember, ImportOrg, ImportRow, PermissionResolver, TenancyStore};
 
 use crate::figures::Footprint;
 use crate::machine::resident;
+use crate::scene::PERMISSION;
 use crate::world;
 
 /// What one membership may take, all in.
@@ -39,6 +41,7 @@ pub fn measure(memberships: u32) -> Result<Footprint> {
 pub async fn fill(memberships: u32) -> Result<Footprint> {
     let organizations = memberships / MEMBERS;
     let store = tenantry_memory::new();
+    crate::scene::grants(&store).await?;
     let absent = "this system does not tell a process its resident set in /proc/self/status";
     let before = resident().context(absent)?;
     let mut from = 0;
@@ -49,8 +52,15 @@ pub async fn fill(memberships: u32) -> Result<Footprint> {
     }
     let after = resident().context(absent)?;
     let bytes_per_membership = f64::from(u32::try_from((after - before) / 1024)?) * 1024.0 / f64::from(organizations * MEMBERS);
-    drop(store);
-    Ok(Footprint { memberships: organizations * MEMBERS, organizations, before, after, bytes_per_membership, goal: GOAL })
+    let resolver = CachedResolver::new(Arc::new(store)).capacity(usize::try_from(memberships)?);
+    for member in 0..organizations * MEMBERS {
+        resolver.has_permission(world::user_id(member)?, world::org_id(member / MEMBERS)?, PERMISSION).await?;
+    }
+    let all = resident().context(absent)?;
+    let kept = f64::from(u32::try_from(all.saturating_sub(after) / 1024)?) * 1024.0 / f64::from(organizations * MEMBERS);
+    ensure!(resolver.len() == usize::try_from(organizations * MEMBERS)?, "the cache did not keep everything");
+    let (memberships, kept) = (organizations * MEMBERS, Some(kept));
+    Ok(Footprint { memberships, organizations, before, after, bytes_per_membership, goal: GOAL, kept })
 }
 
 fn rows(from: u32, to: u32) -> Result<Vec<(u64, ImportRow)>> {

@@ -1,5 +1,7 @@
 //! Memory: checks beside a look-up in a map, and growth.
 
+mod access;
+
 use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -15,6 +17,7 @@ use crate::figures::{Goal, Store};
 use crate::fill;
 use crate::floor::map::{self, Map};
 use crate::measure::{Entrant, Side};
+use crate::scene::{self, Scene};
 use crate::sides::awaited;
 use crate::world::{self, Chance, World};
 
@@ -29,6 +32,8 @@ const SAMPLE: usize = 64;
 pub struct Memory {
     runtime: Runtime,
     stores: Vec<(World, MemoryStore)>,
+    /// Who is asked about in each.
+    scenes: Vec<Scene>,
     /// The floor of the largest.
     map: Map,
 }
@@ -40,24 +45,25 @@ impl Memory {
     /// What an import failed with, or an interrupt.
     pub fn open(bench: &mut Bench) -> Result<Self> {
         let runtime = Builder::new_current_thread().build()?;
-        let mut stores = Vec::new();
+        let (mut stores, mut scenes) = (Vec::new(), Vec::new());
         for world in bench.worlds() {
             let (begun, store) = (Instant::now(), tenantry_memory::new());
             runtime.block_on(fill::memory::fill(&store, world, &fill_bar(Store::Memory, world)))?;
             bench.filled(Store::Memory, world, begun.elapsed().as_secs_f64());
             runtime.block_on(fill::read_back(&store, world))?;
+            scenes.push(runtime.block_on(scene::furnish(&store, world))?);
             stores.push((world, store));
         }
         let (_, (largest, _)) = ends(&stores)?;
         let map = Map::of(*largest)?;
-        Ok(Self { runtime, stores, map })
+        Ok(Self { runtime, stores, scenes, map })
     }
 
     /// What is measured in memory.
     pub fn programme() -> Programme<Self> {
         let direct = Keys::ALL.into_iter().flat_map(|keys| [1, 2].map(|threads| direct(keys, threads)));
         let growing = Asked::ALL.into_iter().flat_map(|asked| Keys::ALL.map(|keys| growing(asked, keys)));
-        Programme { contests: direct.chain(growing).collect(), series: series() }
+        Programme { contests: direct.chain(growing).chain(access::contests()).collect(), series: series() }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Postgres: on a held connection and through a pool, beside statements by hand on the same kind of connection.
 
+mod access;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::str::FromStr;
@@ -22,6 +24,7 @@ use crate::figures::{Goal, Mode, Store};
 use crate::fill;
 use crate::floor::{Founding, Joining, postgres as floor};
 use crate::measure::{Entrant, Side};
+use crate::scene::{self, Scene};
 use crate::sides::{awaited, on_held, timed};
 use crate::world::{self, Chance, World};
 
@@ -57,6 +60,8 @@ struct Opened {
     pooled: PostgresStore,
     /// Of the crowd's last page.
     last: String,
+    /// Who is asked about; nobody in the store that is compared with an import.
+    scene: Option<Scene>,
 }
 
 /// How the server is reached.
@@ -112,13 +117,14 @@ impl Postgres {
             let compared = World::new(fill::COMPARED.min(bench.sizes.last().copied().unwrap_or(1)));
             for (world, names) in [compared].into_iter().chain(bench.worlds()).zip(DATABASES) {
                 let begun = Instant::now();
-                let opened = Opened::make(&server, names, world).await?;
+                let mut opened = Opened::make(&server, names, world).await?;
                 if stores.is_empty() {
                     let imported = tenantry_memory::new();
                     fill::memory::import(&imported, world).await?;
                     fill::verify(&imported, &opened.held).await?;
                 } else {
                     bench.filled(Store::Postgres, world, begun.elapsed().as_secs_f64());
+                    opened.furnish().await?;
                 }
                 stores.push(opened);
             }
@@ -163,6 +169,7 @@ impl Postgres {
             contests.extend([list_members(Which::First, way), list_members(Which::Last, way), get_membership(way)]);
         }
         contests.push(last_page());
+        contests.extend(access::contests());
         contests.extend(Asked::ALL.into_iter().flat_map(|asked| Keys::ALL.map(|keys| growing(asked, keys))));
         Programme { contests, series: series() }
     }
@@ -209,7 +216,18 @@ impl Opened {
         fill::postgres::fill(&mut address.connect().await?, world, &fill_bar(Store::Postgres, world)).await?;
         let pooled = Options::new().from_pool(pool.clone()).await?;
         let last = fill::read_back(&held, world).await?;
-        Ok(Self { world, address, one, held, pool, pooled, last })
+        Ok(Self { world, address, one, held, pool, pooled, last, scene: None })
+    }
+
+    /// Adds what is asked about permissions.
+    async fn furnish(&mut self) -> Result<()> {
+        self.scene = Some(scene::furnish(&self.held, self.world).await?);
+        sqlx::query("ANALYZE").execute(&mut self.address.connect().await?).await?;
+        Ok(())
+    }
+
+    fn scene(&self) -> Result<&Scene> {
+        self.scene.as_ref().context("nobody is asked about in this store")
     }
 
     /// A statement by hand on a connection of its own, or on one of a pool.

@@ -1,5 +1,7 @@
 //! SQLite: plain calls and awaited ones, beside the same file read and written by hand.
 
+mod access;
+
 use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,7 @@ use crate::fill;
 use crate::floor::sqlite::{self as floor, Writer};
 use crate::floor::{Founding, Joining};
 use crate::measure::{Entrant, Side};
+use crate::scene::{self, Scene};
 use crate::sides::{awaited, blocking};
 use crate::world::{self, Chance, World};
 
@@ -44,6 +47,8 @@ struct Opened {
     threads: SqliteStore,
     /// Of the crowd's last page.
     last: String,
+    /// Who is asked about.
+    scene: Scene,
 }
 
 /// Files that are written to, each by one of the sides alone: whoever writes beside another has to read anew what that one wrote.
@@ -112,7 +117,8 @@ impl Sqlite {
         let open = |(world, path): (World, PathBuf)| {
             let (direct, threads) = (Options::new().open_blocking(&path)?, Options::new().open(&path)?);
             let last = runtime.block_on(fill::read_back(&threads, world))?;
-            Ok(Opened { world, path, direct, threads, last })
+            let scene = runtime.block_on(scene::furnish(&threads, world))?;
+            Ok(Opened { world, path, direct, threads, last, scene })
         };
         let stores: Vec<Opened> = stores.into_iter().map(open).collect::<Result<_>>()?;
         bench.report.modes.push(Mode { of: "SQLite".to_owned(), name: "version".to_owned(), value: rusqlite::version().to_owned() });
@@ -133,6 +139,7 @@ impl Sqlite {
         }
         contests.push(last_page());
         contests.extend(Asked::ALL.into_iter().flat_map(|asked| Keys::ALL.map(|keys| growing(asked, keys))));
+        contests.extend(access::contests());
         Programme { contests, series: series() }
     }
 
