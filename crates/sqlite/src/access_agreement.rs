@@ -94,7 +94,9 @@ fn access_change(dice: &mut Dice, state: &State, at: Timestamp) -> Change {
         }
         5 if dice.below(2) == 0 => {
             let usage = seen(Wants { role: Some(id(role)), ..Wants::default() }).access.usage;
-            Change::ReplaceRole { from: id(role), to: dice.role(), usage }
+            // A role is never put in its own place.
+            let to = std::iter::repeat_with(|| dice.role()).find(|to| to.id() != id(role)).unwrap();
+            Change::ReplaceRole { from: id(role), to, usage }
         }
         6..=8 => Change::PutGrants(vec![PermissionGrant {
             holder: holder(dice),
