@@ -1,5 +1,5 @@
-//! The guard of each operation that gives something keeps somebody from holding what nobody who held it gave them: with it off, that comes
-//! out.
+//! Nobody gives what they do not hold: whatever users do on their own behalf, nobody comes to hold a permission that nobody who held it
+//! gave them. With the guard of an operation off, somebody does.
 //!
 //! The test keeps its own account: who held what, where, before each call. After each call that went through, whoever holds something
 //! more must have it from the caller, who held it, or from what was given before by somebody who did. It asks the resolver who holds
@@ -15,7 +15,7 @@ use tenantry_conformance::Fresh;
 use tenantry_core::source::ManualClock;
 use tenantry_core::{
     Actor, Caller, Clock, DenialReason, Dump, Effect, Error, Holder, Layer, MEMBERS_MANAGE, MembershipId, MembershipStatus, OrgId, Role,
-    Sources, TenancyStore, UserId,
+    Sources, TenancyStore, Timestamp, UserId,
 };
 
 use crate::moves::{self, Move};
@@ -99,6 +99,39 @@ fn worlds() -> impl Strategy<Value = World> {
     })
 }
 
+proptest! {
+    #![proptest_config(crate::cases(64))]
+
+    // covers: GRD-60, GRD-62, GRD-64, GRD-65, GRD-67, GRD-68
+    #[test]
+    fn nobody_gains_what_nobody_gave_in_memory(world in worlds()) {
+        let account = run("memory", &world, None)?;
+        prop_assert_eq!(account.faults, Vec::<String>::new());
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::cases(6))]
+
+    // covers: GRD-60, GRD-62, GRD-64, GRD-65, GRD-67, GRD-68
+    #[test]
+    fn nobody_gains_what_nobody_gave_in_sqlite(world in worlds()) {
+        let account = run("sqlite", &world, None)?;
+        prop_assert_eq!(account.faults, Vec::<String>::new());
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::cases(3))]
+
+    // covers: GRD-60, GRD-62, GRD-64, GRD-65, GRD-67, GRD-68
+    #[test]
+    fn nobody_gains_what_nobody_gave_in_postgres(world in worlds()) {
+        let account = run("postgres", &world, None)?;
+        prop_assert_eq!(account.faults, Vec::<String>::new());
+    }
+}
+
 /// The account notices: with the guard of one operation off, in turn, something comes out of a world that does not with it.
 // covers: GRD-60
 #[test]
@@ -161,7 +194,7 @@ fn run(name: &str, world: &World, off: Option<&str>) -> Result<Account, TestCase
             clock.advance_micros(1_000);
             let actor: UserId = moves::user(&rows, attempt.actor).parse().expect("a user's id");
             let Some((operation, input)) = attempt.input(&rows, actor, &clock, off) else { continue };
-            let before = held(&*store, &rows).await;
+            let before = held(&*store, &rows, clock.now()).await;
             account.ever.extend(before.iter().copied());
             let caller = if off == Some(operation) { Caller::Trusted(Actor::user(actor)) } else { Caller::guarded(actor) };
             let outcome = moves::call(&*store.with_caller(caller), operation, &input).await;
@@ -230,15 +263,19 @@ fn chosen(bits: u8) -> impl Iterator<Item = &'static str> {
 }
 
 /// Who holds what, where.
-async fn held(store: &dyn TenancyStore, rows: &Dump) -> Held {
+async fn held(store: &dyn TenancyStore, rows: &Dump, at: Timestamp) -> Held {
     let mut held = Held::new();
     let members: BTreeSet<UserId> = rows.memberships.iter().map(|mem| mem.usr_id).collect();
     for org in &rows.organizations {
         for usr in &members {
             let all = store.resolve_permissions(*usr, org.id).await.expect("an answer");
             held.extend(PERMISSIONS.into_iter().filter(|slug| all.allows(slug)).map(|slug| (*usr, org.id, slug)));
-            // Who is owner or admin, here or by a role that reaches down, manages members without being granted it, unless it is denied.
-            if matches!(all.role, Some(Role::Owner | Role::Admin)) && !all.allows(MEMBERS_MANAGE) {
+            // Who is owner or admin, here, in a group or by a role that reaches down, manages members without being granted it, unless it
+            // is denied.
+            let groups = rows.group_roles.iter().filter(|row| all.group_ids.contains(&row.group_id));
+            let by_group = groups.filter(|row| row.expires_at.is_none_or(|end| at < end)).map(|row| row.role);
+            let leads = all.role.into_iter().chain(by_group).any(|role| matches!(role, Role::Owner | Role::Admin));
+            if leads && !all.allows(MEMBERS_MANAGE) {
                 let why = store.explain_permission(*usr, org.id, MEMBERS_MANAGE).await.expect("an answer");
                 if why.reason.reason == Some(DenialReason::NotGranted) {
                     held.insert((*usr, org.id, MEMBERS_MANAGE));
@@ -258,7 +295,7 @@ struct Call<'c> {
     rows: &'c Dump,
     after: &'c Dump,
     before: &'c Held,
-    at: tenantry_core::Timestamp,
+    at: Timestamp,
 }
 
 impl Call<'_> {
@@ -284,8 +321,18 @@ impl Call<'_> {
         }
     }
 
-    fn has_a_row(&self, usr: UserId, org: OrgId) -> bool {
-        self.rows.memberships.iter().any(|mem| mem.usr_id == usr && mem.org_id == org && mem.status != MembershipStatus::Revoked)
+    /// Whether a membership of the caller's decides about an organization before the one further up does: in it, or on the way there one
+    /// whose role reaches down.
+    fn stands_nearer(&self, org: OrgId, further: OrgId) -> bool {
+        let above =
+            |org: OrgId| self.rows.organizations.iter().find(|row| row.id == org).map(|row| row.ancestors.clone()).unwrap_or_default();
+        let between = |at: OrgId| above(org).contains(&at) && above(at).contains(&further);
+        let down = |role: Role| self.rows.roles.iter().any(|row| row.id == role.id() && row.inherits_to_descendants);
+        self.rows.memberships.iter().filter(|mem| mem.usr_id == self.actor).any(|mem| match mem.status {
+            MembershipStatus::Revoked => false,
+            MembershipStatus::Active if between(mem.org_id) && down(mem.role) => mem.expires_at.is_none_or(|end| self.at < end),
+            _ => mem.org_id == org,
+        })
     }
 }
 
@@ -296,7 +343,7 @@ impl Account {
             self.promise(call);
         }
         self.rows(call);
-        let now = held(store, call.after).await;
+        let now = held(store, call.after, call.at).await;
         for (usr, org, permission) in now.difference(call.before).copied().collect::<Vec<_>>() {
             if !self.is_even(store, call, (usr, org, permission)).await {
                 let (operation, input, actor) = (call.operation, call.input, call.actor);
@@ -376,17 +423,19 @@ impl Account {
             // The role may grant more by now; whoever let it do so was looked at then.
             return promised.is_some();
         }
+        // It comes back as it was, here and below, and so does what others gave it meanwhile.
+        if call.operation == "reinstate_membership" {
+            return true;
+        }
         if let Some(from) = all.inherited_from_org_id {
             // From above: the caller held it here too, or it was theirs above already, by a membership that the call left as it was, and what
             // stood before it went, or the organization came below.
             let stood = call.rows.memberships.iter().any(|mem| Some(mem.id) == all.membership_id && mem.status == MembershipStatus::Active);
             let lets_down = ["update_role", "delete_role"].contains(&call.operation);
             let before = stood && !lets_down && call.before.contains(&(usr, from, permission));
-            let reaches = call.actor_held(from, permission) && (call.actor_held(org, permission) || call.has_a_row(call.actor, org));
+            // Or the caller held it above, and has another membership nearer by, which counts alone.
+            let reaches = call.actor_held(from, permission) && (call.actor_held(org, permission) || call.stands_nearer(org, from));
             return before || by_the_org || reaches;
-        }
-        if call.operation == "reinstate_membership" {
-            return true;
         }
         call.actor_held(org, permission) || call.above(org).into_iter().any(|above| call.actor_held(above, permission))
     }

@@ -63,7 +63,7 @@ pub(super) fn manager_of<'s>(
 
 impl Judge<'_> {
     const fn eyes(&self) -> Eyes<'_> {
-        Eyes { facts: self.facts, usr: self.acting.usr_id, lasting: false, left: None, manages: true }
+        Eyes { facts: self.facts, usr: self.acting.usr_id, lasting: false, left: None }
     }
 
     const fn ask(&self, org: OrgId, now: Timestamp) -> Ask<'_> {
@@ -74,18 +74,19 @@ impl Judge<'_> {
         self.manages_in(self.org)
     }
 
-    /// The caller has a live membership of that very organization.
-    fn is_live_in(&self, org: OrgId) -> bool {
-        // One permission is enough to find the membership.
+    /// Whether the caller manages members there, if they have a live membership of that very organization.
+    fn stands_in(&self, org: OrgId) -> Option<bool> {
         let only = PermissionSlug::parse(MEMBERS_MANAGE);
-        let found = permissions::resolve(&self.eyes(), Ask { only: only.as_ref(), ..self.ask(org, self.now) });
-        found.is_ok_and(|found| found.membership_id.is_some() && found.inherited_from_org_id.is_none())
+        let found = permissions::resolve(&self.eyes(), Ask { only: only.as_ref(), ..self.ask(org, self.now) }).ok()?;
+        (found.membership_id.is_some() && found.inherited_from_org_id.is_none()).then(|| found.allows(MEMBERS_MANAGE))
     }
 
-    /// The same, and the caller manages members there.
+    fn is_live_in(&self, org: OrgId) -> bool {
+        self.stands_in(org).is_some()
+    }
+
     fn manages_in(&self, org: OrgId) -> Result<(), DomainError> {
-        let found = permissions::resolve(&self.eyes(), self.ask(org, self.now))?;
-        allow(self.is_live_in(org) && found.allows(MEMBERS_MANAGE))
+        allow(self.stands_in(org) == Some(true))
     }
 
     /// What the caller holds here, now and for as long as something given lasts. That the caller's own membership may end before does not
@@ -103,15 +104,15 @@ impl Judge<'_> {
         until.map_or(Timestamp::MAX, |end| end.plus_micros(-1)).max(self.now)
     }
 
-    /// What of it the caller holds in the organizations below too, by the membership here.
-    fn held_below(&self, until: Option<Timestamp>) -> BTreeSet<PermissionSlug> {
-        let mut held = self.reaching(self.now);
-        let then = self.reaching(self.last(until));
+    /// What of it the caller holds in the organizations below too, by the membership here: as much as something does that is given so far.
+    fn held_below(&self, until: Option<Timestamp>, reach: Reach) -> BTreeSet<PermissionSlug> {
+        let mut held = self.reaching(self.now, reach);
+        let then = self.reaching(self.last(until), reach);
         held.retain(|permission| then.contains(permission));
         held
     }
 
-    fn reaching(&self, at: Timestamp) -> BTreeSet<PermissionSlug> {
+    fn reaching(&self, at: Timestamp, reach: Reach) -> BTreeSet<PermissionSlug> {
         let eyes = self.eyes();
         let mut reaching = BTreeSet::new();
         let Some(held) = eyes.membership(self.acting.usr_id, self.org) else { return reaching };
@@ -119,7 +120,8 @@ impl Judge<'_> {
             return reaching;
         }
         let mut denied = Vec::new();
-        for holder in [Holder::Role(held.role.id()), Holder::Membership(held.id)] {
+        let by_role = (reach == Reach::Role).then_some(Holder::Role(held.role.id()));
+        for holder in by_role.into_iter().chain([Holder::Membership(held.id)]) {
             eyes.each_grant(holder, None, &mut |permission, effect, end| match effect {
                 Effect::Grant if counts(end, at) => drop(reaching.insert(permission.clone())),
                 // One that ends later counts now.
@@ -134,14 +136,14 @@ impl Judge<'_> {
     }
 
     /// Each permission is held until its end, and below as well where it is given for there too.
-    pub(super) fn may_give(&self, gifts: &[(&PermissionSlug, Option<Timestamp>)], below: bool) -> Result<(), DomainError> {
+    pub(super) fn may_give(&self, gifts: &[(&PermissionSlug, Option<Timestamp>)], reach: Reach) -> Result<(), DomainError> {
         let mut by_end: BTreeMap<Option<Timestamp>, Vec<&PermissionSlug>> = BTreeMap::new();
         for (permission, end) in gifts {
             by_end.entry(*end).or_default().push(permission);
         }
         for (end, permissions) in by_end {
             let held = self.held(end)?;
-            let reaching = if below { Some(self.held_below(end)) } else { None };
+            let reaching = if reach == Reach::Here { None } else { Some(self.held_below(end, reach)) };
             let fits = |slug: &PermissionSlug| held.contains(slug) && reaching.as_ref().is_none_or(|reaching| reaching.contains(slug));
             allow(permissions.into_iter().all(fits))?;
         }
@@ -157,7 +159,7 @@ impl Judge<'_> {
     pub(super) fn may_give_role(&self, role: Role, until: Option<Timestamp>) -> Result<(), DomainError> {
         let reaches = self.reaches_down(role);
         allow(!reaches || self.reaches_down(self.acting.role))?;
-        self.may_give_grants_of(role.id(), until, reaches)
+        self.may_give_grants_of(role.id(), until, Reach::of_role(reaches))
     }
 
     /// A member gets another role: what it grants, and where it reaches the organizations below and the one before did not, their
@@ -168,22 +170,30 @@ impl Judge<'_> {
             return Ok(());
         }
         let gifts = self.grants_of(Holder::Membership(mem.id), None);
-        self.may_give(&gifts.iter().map(|(permission, end)| (permission, *end)).collect::<Vec<_>>(), true)
+        self.may_give(&gifts.iter().map(|(permission, end)| (permission, *end)).collect::<Vec<_>>(), Reach::Override)
     }
 
-    /// The same where the role counts in this organization only.
+    /// A successor becomes owner, and their overrides go as far down as the role of owners.
+    pub(super) fn may_make_owner(&self, successor: Option<&Membership>) -> Result<(), DomainError> {
+        match successor.filter(|mem| mem.org_id == self.org) {
+            Some(mem) => self.may_change_role(mem, Role::Owner),
+            None => self.may_give_role(Role::Owner, None),
+        }
+    }
+
+    /// Everything that a role grants now is held, where it counts in this organization only.
     pub(super) fn may_give_role_here(&self, role: Role, until: Option<Timestamp>) -> Result<(), DomainError> {
-        self.may_give_grants_of(role.id(), until, false)
+        self.may_give_grants_of(role.id(), until, Reach::Here)
     }
 
     /// Everything that a role grants now is held below too.
     pub(super) fn may_let_down(&self, role: RoleId) -> Result<(), DomainError> {
-        self.may_give_grants_of(role, None, true)
+        self.may_give_grants_of(role, None, Reach::Role)
     }
 
-    fn may_give_grants_of(&self, role: RoleId, until: Option<Timestamp>, below: bool) -> Result<(), DomainError> {
+    fn may_give_grants_of(&self, role: RoleId, until: Option<Timestamp>, reach: Reach) -> Result<(), DomainError> {
         let gifts = self.grants_of(Holder::Role(role), until);
-        self.may_give(&gifts.iter().map(|(permission, end)| (permission, *end)).collect::<Vec<_>>(), below)
+        self.may_give(&gifts.iter().map(|(permission, end)| (permission, *end)).collect::<Vec<_>>(), reach)
     }
 
     fn grants_of(&self, holder: Holder, until: Option<Timestamp>) -> Vec<(PermissionSlug, Option<Timestamp>)> {
@@ -200,7 +210,7 @@ impl Judge<'_> {
     pub(super) fn may_give_group(&self, group: GroupId, until: Option<Timestamp>) -> Result<(), DomainError> {
         let roles = self.facts.group_roles(group).into_iter().filter(|(_, end)| counts(*end, self.now));
         for (role, end) in roles {
-            self.may_give_grants_of(role, sooner(end, until), false)?;
+            self.may_give_grants_of(role, sooner(end, until), Reach::Here)?;
         }
         Ok(())
     }
@@ -214,11 +224,12 @@ impl Judge<'_> {
         below: bool,
     ) -> Result<(), DomainError> {
         if effect == Some(Effect::Grant) {
-            self.may_give(&[(permission, expires_at)], below)?;
+            self.may_give(&[(permission, expires_at)], if below { Reach::Override } else { Reach::Here })?;
         }
         let Some(denial) = there.filter(|row| row.effect == Effect::Deny) else { return Ok(()) };
         let stays = effect == Some(Effect::Deny) && expires_at == denial.expires_at;
-        if stays || denial.granted_by == Some(self.acting.usr_id) { Ok(()) } else { self.may_give(&[(permission, None)], below) }
+        let by_the_author = denial.granted_by == Some(self.acting.usr_id);
+        if stays || by_the_author { Ok(()) } else { self.may_give(&[(permission, None)], Reach::of_role(below)) }
     }
 
     /// Whether members of the organization may get what its chain passes on from then on, beside or in place of what it passes on now:
@@ -228,7 +239,7 @@ impl Judge<'_> {
         let (before, after) = (self.denials(old), self.denials(new));
         let come = grants.iter().filter(|(slug, end)| granted.get(*slug).is_none_or(|before| before < *end));
         let go = before.iter().filter(|(slug, end)| after.get(*slug).is_none_or(|then| then < *end));
-        self.may_give(&come.chain(go).map(|(slug, end)| (slug, end.0)).collect::<Vec<_>>(), false)
+        self.may_give(&come.chain(go).map(|(slug, end)| (slug, end.0)).collect::<Vec<_>>(), Reach::Here)
     }
 
     /// What the chain passes on to members of its last organization, and until when.
@@ -275,7 +286,7 @@ impl Judge<'_> {
         let passes = old.last().is_some_and(|org| org.cascade_permissions);
         if cascades == Some(true) && !passes {
             let gifts = self.passed(&new);
-            self.may_give(&gifts.iter().map(|(slug, end)| (slug, end.0)).collect::<Vec<_>>(), false)?;
+            self.may_give(&gifts.iter().map(|(slug, end)| (slug, end.0)).collect::<Vec<_>>(), Reach::Here)?;
         }
         Ok(())
     }
@@ -301,7 +312,7 @@ impl Judge<'_> {
 
     /// Leaving gives nothing that the caller does not hold now, by a membership above or what a policy lets them read.
     pub(super) fn may_leave(&self, policy: Option<&AncestorReadPolicy>) -> Result<(), DomainError> {
-        let eyes = Eyes { manages: false, ..self.eyes() };
+        let eyes = self.eyes();
         let ask = Ask { policy, ..self.ask(self.org, self.now) };
         let before = permissions::resolve(&eyes, ask)?.permissions;
         let after = permissions::resolve(&Eyes { left: Some(self.org), ..eyes }, ask)?.permissions;
@@ -317,6 +328,25 @@ pub(super) fn given(text: &str, seen: &Snapshot) -> Option<Role> {
 /// The organization that a snapshot is about.
 pub(super) fn place(seen: &Snapshot) -> Option<OrgId> {
     seen.org.as_ref().map(|org: &Organization| org.id)
+}
+
+/// How far down a gift goes, and what it holds against there: organizations below may deny what a role grants, and an override stands
+/// against that. So who holds something by a role gives it to others by a role, and not by an override.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// To this organization only.
+    Here,
+    /// To those below too, as what a role grants.
+    Role,
+    /// To those below too, as an override of a membership.
+    Override,
+}
+
+impl Reach {
+    /// For what a role grants.
+    pub(super) const fn of_role(reaches_down: bool) -> Self {
+        if reaches_down { Self::Role } else { Self::Here }
+    }
 }
 
 fn counts(end: Option<Timestamp>, at: Timestamp) -> bool {
@@ -353,8 +383,6 @@ struct Eyes<'f> {
     lasting: bool,
     /// The user has left this organization.
     left: Option<OrgId>,
-    /// The built-in owner and admin manage members.
-    manages: bool,
 }
 
 impl Ground for Eyes<'_> {
@@ -391,7 +419,7 @@ impl Ground for Eyes<'_> {
     fn each_grant(&self, holder: Holder, only: Option<&PermissionSlug>, tell: &mut dyn FnMut(&PermissionSlug, Effect, Option<Timestamp>)) {
         self.facts.each_grant(holder, only, tell);
         let leads = |role: RoleId| matches!(Role::from_id(role), Some(Role::Owner | Role::Admin));
-        let manages = self.manages && matches!(holder, Holder::Role(role) if leads(role));
+        let manages = matches!(holder, Holder::Role(role) if leads(role));
         if let (true, Some(slug)) = (manages, PermissionSlug::parse(MEMBERS_MANAGE))
             && only.is_none_or(|only| *only == slug)
         {

@@ -385,7 +385,8 @@ impl Command for SelfLeave {
 
     fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
         let given = self.transfer_to.map(|_| Role::Owner);
-        Some(Stakes { below: true, ..Stakes::giving(judge::place(seen)?, given) })
+        let users = self.transfer_to.into_iter().collect();
+        Some(Stakes { below: true, users, ..Stakes::giving(judge::place(seen)?, given) })
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Membership>, DomainError> {
@@ -393,7 +394,7 @@ impl Command for SelfLeave {
             guard::allow(seen.membership.as_ref().is_some_and(|mem| mem.usr_id == judge.acting.usr_id))?;
             judge.may_leave(env.ancestor_read)?;
             if self.transfer_to.is_some() && judge.acting.role == Role::Owner {
-                judge.may_give_role(Role::Owner, None)?;
+                judge.may_make_owner(seen.peer.as_ref())?;
             }
         }
         let mem = check::found(seen.membership.as_ref(), IdType::Membership)?;

@@ -46,7 +46,8 @@ impl Command for TransferOwnership {
     }
 
     fn stakes(&self, seen: &Snapshot) -> Option<Stakes> {
-        Some(Stakes::giving(seen.membership.as_ref()?.org_id, [Role::Owner, Role::Member]))
+        let users = seen.peer.iter().map(|peer| peer.usr_id).collect();
+        Some(Stakes { users, ..Stakes::giving(seen.membership.as_ref()?.org_id, [Role::Owner, Role::Member]) })
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<TransferredOwnership>, DomainError> {
@@ -54,7 +55,7 @@ impl Command for TransferOwnership {
         if let Some(judge) = &judge {
             let is_theirs = |mem: &Membership| mem.usr_id == judge.acting.usr_id && mem.role == Role::Owner;
             guard::allow(seen.membership.as_ref().is_some_and(is_theirs))?;
-            judge.may_give_role(Role::Owner, None)?;
+            judge.may_make_owner(seen.peer.as_ref())?;
             judge.may_give_role(Role::Member, None)?;
         }
         let from = check::found(seen.membership.as_ref(), IdType::Membership)?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::catalog::slugs_told;
-use super::judge::{self, Judge};
+use super::judge::{self, Judge, Reach};
 use super::{Command, Decision, Env, Patch, Stakes, check, draft::Draft, guard};
 use crate::access::{Effect, Holder, PermissionGrant};
 use crate::change::Change;
@@ -175,7 +175,10 @@ impl Command for CreateRole {
             guard::trusted(env)?;
         }
         if let Some(judge) = judge::manager(seen, env, IdType::Organization)? {
-            judge.may_give(&new.permissions.iter().map(|slug| (slug, None)).collect::<Vec<_>>(), self.inherits_to_descendants)?;
+            judge.may_give(
+                &new.permissions.iter().map(|slug| (slug, None)).collect::<Vec<_>>(),
+                Reach::of_role(self.inherits_to_descendants),
+            )?;
         }
         let home = home(seen, self.org_id)?;
         if Role::from_slug(new.slug.as_str()).is_some() || seen.access.slug_taken || seen.access.stored_relation {
@@ -541,7 +544,10 @@ impl Command for GrantRolePermissions {
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<ChangedPermissions>, DomainError> {
         let asked = some_permissions(&self.permissions)?;
         if let (Some(judge), Some(role)) = (judged(seen, env)?, &seen.access.role) {
-            judge.may_give(&asked.iter().map(|slug| (slug, self.expires_at)).collect::<Vec<_>>(), role.inherits_to_descendants)?;
+            judge.may_give(
+                &asked.iter().map(|slug| (slug, self.expires_at)).collect::<Vec<_>>(),
+                Reach::of_role(role.inherits_to_descendants),
+            )?;
         }
         let (role, home) = found_role(seen)?;
         all_known(&asked, seen)?;
