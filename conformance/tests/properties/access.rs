@@ -113,6 +113,23 @@ pub(crate) fn any_access() -> impl Strategy<Value = Access> {
     ]
 }
 
+/// Something that grants or denies, for ever or for longer than a test takes.
+pub(crate) fn any_grant() -> impl Strategy<Value = Access> {
+    let (row, usr, permission) = (0..ROWS, 0..USERS, 0..4_u8);
+    let seconds = || prop::option::weighted(0.3, 30..60_u8);
+    let effect = prop_oneof![3 => Just(0_u8), 2 => Just(1)];
+    prop_oneof![
+        3 => (row.clone(), permission.clone(), seconds())
+            .prop_map(|(role, permission, seconds)| Access::GrantToRole { role, permission, seconds }),
+        3 => (row.clone(), usr, seconds()).prop_map(|(group, usr, seconds)| Access::AddToGroup { group, usr, seconds }),
+        3 => (row.clone(), row.clone(), seconds()).prop_map(|(group, role, seconds)| Access::GiveGroup { group, role, seconds }),
+        3 => (row.clone(), permission.clone(), effect.clone(), seconds())
+            .prop_map(|(org, permission, effect, seconds)| Access::OverrideOrg { org, permission, effect, seconds }),
+        2 => (row, permission, effect, seconds())
+            .prop_map(|(mem, permission, effect, seconds)| Access::OverrideMembership { mem, permission, effect, seconds }),
+    ]
+}
+
 fn permission(number: u8) -> &'static str {
     PERMISSIONS[usize::from(number) % PERMISSIONS.len()]
 }

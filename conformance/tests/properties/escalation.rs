@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tenantry_conformance::Fresh;
 use tenantry_core::source::ManualClock;
 use tenantry_core::{
-    Actor, Caller, Clock, DenialReason, Dump, Effect, Error, Holder, Layer, MEMBERS_MANAGE, MembershipId, MembershipStatus, OrgId, Role,
-    Sources, TenancyStore, Timestamp, UserId,
+    Actor, Caller, Clock, DenialReason, Dump, Effect, Error, Holder, Layer, MEMBERS_MANAGE, MembershipId, MembershipStatus, OrgId,
+    OrgStatus, Role, Sources, TenancyStore, Timestamp, UserId,
 };
 
 use crate::moves::{self, Move};
@@ -25,12 +25,13 @@ const PERMISSIONS: [&str; 5] = ["doc.read", "doc.write", "bill.read", "bill.pay"
 const SLUGS: [&str; 9] = ["owner", "admin", "member", "guest", "viewer", "editor", "clerk", "auditor", "biller"];
 
 /// Everything that a user may call that gives something to somebody, or takes something out of the way; and what makes room for it.
-const OPERATIONS: [&str; 22] = [
+const OPERATIONS: [&str; 23] = [
     "add_member",
     "change_role",
     "create_invitation",
     "create_invitations",
     "extend_invitation",
+    "update_membership",
     "accept_invitation",
     "transfer_ownership",
     "self_leave",
@@ -51,14 +52,16 @@ const OPERATIONS: [&str; 22] = [
 ];
 
 /// Those of them whose guard is looked for: without it, the account must not come out even.
-const GUARDED: [&str; 16] = [
+const GUARDED: [&str; 19] = [
     "add_member",
     "change_role",
     "create_invitation",
     "create_invitations",
     "extend_invitation",
+    "update_membership",
     "transfer_ownership",
     "self_leave",
+    "admin_remove",
     "create_role",
     "update_role",
     "delete_role",
@@ -67,6 +70,7 @@ const GUARDED: [&str; 16] = [
     "add_group_role",
     "set_org_override",
     "set_membership_override",
+    "update_org",
     "move_org",
 ];
 
@@ -84,6 +88,8 @@ struct World {
     setup: Vec<Move>,
     /// What each built-in role grants, one bit for each permission, and whether it reaches down.
     built_in: Vec<(u8, bool)>,
+    /// Which organizations take nothing over from above, one bit for each eighth of them.
+    closed: u8,
     attempts: Vec<Attempt>,
 }
 
@@ -92,9 +98,11 @@ fn worlds() -> impl Strategy<Value = World> {
     let attempt =
         (0..moves::USERS, any::<u8>(), any::<[u8; 5]>()).prop_map(|(actor, operation, numbers)| Attempt { actor, operation, numbers });
     let built_in = prop::collection::vec((0..32_u8, prop::bool::weighted(0.3)), 6);
-    (prop::collection::vec(step, 40..90), built_in, prop::collection::vec(attempt, 30..60)).prop_map(|(setup, built_in, attempts)| World {
+    let setup = prop::collection::vec(step, 40..90);
+    (setup, built_in, any::<u8>(), prop::collection::vec(attempt, 30..60)).prop_map(|(setup, built_in, closed, attempts)| World {
         setup,
         built_in,
+        closed,
         attempts,
     })
 }
@@ -139,7 +147,7 @@ fn each_guard_that_is_off_is_noticed() {
     let mut missed = Vec::new();
     for operation in GUARDED {
         let mut runner = TestRunner::deterministic();
-        let noticed = (1..=60).find(|_| {
+        let noticed = (1..=300).find(|_| {
             let world = worlds().new_tree(&mut runner).expect("a world").current();
             let faults = |off| run("memory", &world, off).expect("a store that works").faults;
             !faults(Some(operation)).is_empty() && faults(None).is_empty()
@@ -255,6 +263,12 @@ async fn set_up(
         let input = json!({"role_id": role.id.to_string(), "permission": MEMBERS_MANAGE});
         moves::call(store, "grant_role_permission", &input).await.expect("a grant");
     }
+    for (place, org) in rows.organizations.iter().enumerate() {
+        if world.closed >> (place % 8) & 1 == 1 && org.status == OrgStatus::Active {
+            let input = json!({"org_id": org.id.to_string(), "inherit_permissions": false});
+            moves::call(store, "update_org", &input).await.expect("an organization that is closed");
+        }
+    }
     Ok(())
 }
 
@@ -343,11 +357,13 @@ impl Account {
             self.promise(call);
         }
         self.rows(call);
+        self.lengthened(call);
         let now = held(store, call.after, call.at).await;
         for (usr, org, permission) in now.difference(call.before).copied().collect::<Vec<_>>() {
             if !self.is_even(store, call, (usr, org, permission)).await {
                 let (operation, input, actor) = (call.operation, call.input, call.actor);
-                self.faults.push(format!("{operation} {input} by {actor}: {usr} holds {permission} in {org} now"));
+                let why = json!(store.explain_permission(usr, org, permission).await.expect("an answer"));
+                self.faults.push(format!("{operation} {input} by {actor}: {usr} holds {permission} in {org} now: {why}"));
             }
         }
     }
@@ -364,6 +380,19 @@ impl Account {
             let home = call.home(row.holder);
             if !home.is_some_and(|home| call.actor_held(home, permission)) {
                 self.faults.push(format!("{} {} by {}: {row:?}", call.operation, call.input, call.actor));
+            }
+        }
+    }
+
+    /// Whose membership ends later is given its role anew.
+    fn lengthened(&mut self, call: &Call<'_>) {
+        for mem in &call.after.memberships {
+            let longer = |old: &&tenantry_core::Membership| {
+                old.id == mem.id && old.expires_at.is_some_and(|end| mem.expires_at.is_none_or(|new| end < new))
+            };
+            let given = Self::granted_by(call, mem.role);
+            if call.rows.memberships.iter().any(|old| longer(&old)) && !given.iter().all(|slug| call.actor_held(mem.org_id, slug)) {
+                self.faults.push(format!("{} {} by {}: {given:?} for longer", call.operation, call.input, call.actor));
             }
         }
     }
@@ -490,6 +519,9 @@ impl Attempt {
             "extend_invitation" => {
                 let invitations: Vec<_> = rows.invitations.iter().filter(|inv| inv.org_id == org).collect();
                 json!({"inv_id": self.pick(1, &invitations)?.id, "expires_at": now.plus_seconds(7200).to_string()})
+            }
+            "update_membership" => {
+                json!({"mem_id": mem.id, "expires_at": (!self.numbers[2].is_multiple_of(3)).then(|| now.plus_seconds(86_400).to_string())})
             }
             "accept_invitation" => {
                 let inv = self.pick(1, &rows.invitations)?;

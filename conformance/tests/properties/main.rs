@@ -22,6 +22,7 @@ mod feed;
 mod imports;
 mod moves;
 mod outdated;
+mod precedence;
 mod previews;
 #[path = "../support/mod.rs"]
 mod support;
