@@ -15,6 +15,7 @@
 mod bases;
 mod limits;
 mod lives;
+mod sizes;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;

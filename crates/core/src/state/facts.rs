@@ -146,6 +146,10 @@ impl State {
 
     /// The organizations at most so many levels below one where the user has a membership that is not revoked, in order of id.
     fn memberships_below(&self, usr: UserId, org: OrgId, levels: u32) -> Vec<OrgId> {
+        if levels == 0 {
+            // Nobody reads upwards, and somebody may have many memberships.
+            return Vec::new();
+        }
         let levels = usize::try_from(levels).unwrap_or(usize::MAX);
         let current = self.memberships.of_user(usr, None).filter(|mem| mem.status != MembershipStatus::Revoked);
         let is_below = |lower: &OrgId| {
