@@ -317,6 +317,11 @@ impl Call<'_> {
         self.before.contains(&(self.actor, org, permission))
     }
 
+    /// The organization of the input.
+    fn org(&self) -> OrgId {
+        self.input["org_id"].as_str().and_then(|id| id.parse().ok()).expect("an organization")
+    }
+
     /// The organizations above, as they are and as they were.
     fn above(&self, org: OrgId) -> BTreeSet<OrgId> {
         let rows = self.rows.organizations.iter().chain(&self.after.organizations);
@@ -464,7 +469,10 @@ impl Account {
             let before = stood && !lets_down && call.before.contains(&(usr, from, permission));
             // Or the caller held it above, and has another membership nearer by, which counts alone.
             let reaches = call.actor_held(from, permission) && (call.actor_held(org, permission) || call.stands_nearer(org, from));
-            return before || by_the_org || reaches;
+            // What an organization denies is denied below it too, and whoever lifts that holds it in the organization.
+            let lifted =
+                ["set_org_override", "update_org", "move_org"].contains(&call.operation) && call.actor_held(call.org(), permission);
+            return before || by_the_org || reaches || lifted;
         }
         call.actor_held(org, permission) || call.above(org).into_iter().any(|above| call.actor_held(above, permission))
     }
