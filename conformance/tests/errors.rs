@@ -59,6 +59,14 @@ fn domain_errors() -> Vec<DomainError> {
             field: "name",
             one: "Read".to_owned(),
             other: "Look at".to_owned(),
+            sources: None,
+        },
+        DomainError::PermissionMetadata {
+            permission: PermissionSlug::parse("doc.read").expect("a slug"),
+            field: "name",
+            one: "Read".to_owned(),
+            other: "Look at".to_owned(),
+            sources: Some(Box::new(["billing".to_owned(), "archive".to_owned()])),
         },
         DomainError::Import { line: 7, error: Box::new(conflict("membership")) },
     ];

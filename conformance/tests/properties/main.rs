@@ -24,6 +24,7 @@ mod moves;
 mod outdated;
 mod precedence;
 mod previews;
+mod registered;
 #[path = "../support/mod.rs"]
 mod support;
 mod sweeps;

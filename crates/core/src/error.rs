@@ -129,7 +129,7 @@ pub enum DomainError {
     #[error("the slug `{0}` is that of another group")]
     GroupSlug(Slug),
     /// Two definitions of one permission that say different things.
-    #[error("`{permission}`: its {field} is `{one}`, and elsewhere `{other}`")]
+    #[error("`{permission}`: its {field} is `{one}`{}", elsewhere(other, sources.as_deref()))]
     PermissionMetadata {
         /// Which permission.
         permission: PermissionSlug,
@@ -139,6 +139,8 @@ pub enum DomainError {
         one: String,
         /// What is said elsewhere.
         other: String,
+        /// Who says the one and who the other, where definitions come from [registrations](crate::PermissionRegistry).
+        sources: Option<Box<[String; 2]>>,
     },
     /// The organization would be above itself.
     #[error("an organization cannot be below itself, nor below one that is below it")]
@@ -165,6 +167,14 @@ pub enum DomainError {
         /// In what way.
         why: &'static str,
     },
+}
+
+/// The end of the message about two definitions.
+fn elsewhere(other: &str, sources: Option<&[String; 2]>) -> String {
+    match sources {
+        Some([one, another]) => format!(" in `{one}`, and `{other}` in `{another}`"),
+        None => format!(", and elsewhere `{other}`"),
+    }
 }
 
 /// A limit of the evaluation of rewrite rules (spec/rules.md).

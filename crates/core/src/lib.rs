@@ -26,6 +26,7 @@ pub mod nesting;
 mod page;
 mod permissions;
 mod query;
+mod registry;
 mod role;
 pub mod rules;
 pub mod source;
@@ -71,6 +72,7 @@ pub use query::{
     AccessFound, AccessQuery, Answer, EventQuery, Expiry, InvitationFilter, InvitationQuery, MembershipFilter, MembershipQuery, OrgQuery,
     Question, TupleQuery, WhichTuples, Window,
 };
+pub use registry::{PermissionRegistry, Registration};
 pub use role::{CustomRole, Role, RoleDefinition};
 pub use source::{Clock, IdSource, SecretSource, Sources};
 pub use stamps::{Stamps, Touched};

@@ -79,7 +79,7 @@ impl PermissionDefinition {
 
 /// A definition in its form.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Said {
+pub(crate) struct Said {
     slug: PermissionSlug,
     name: Option<Name>,
     description: Option<Description>,
@@ -88,12 +88,44 @@ struct Said {
 
 impl Said {
     /// Takes over what the other says where this says nothing; both must agree where both say something.
-    fn merge(&mut self, other: &Self) -> Result<(), DomainError> {
+    pub(crate) fn merge(&mut self, other: &Self) -> Result<(), DomainError> {
         let Self { slug, name, description, category } = self;
         agree(slug, "name", name, other.name.as_ref())?;
         agree(slug, "description", description, other.description.as_ref())?;
         agree(slug, "category", category, other.category.as_ref())
     }
+
+    /// The definition that says this.
+    pub(crate) fn definition(&self) -> PermissionDefinition {
+        let Self { slug, name, description, category } = self;
+        PermissionDefinition {
+            slug: slug.as_str().to_owned(),
+            name: name.as_ref().map(ToString::to_string),
+            description: description.as_ref().map(ToString::to_string),
+            category: category.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// What definitions say together, by slug. The form of all of them comes before what they say of each other.
+pub(crate) fn merged(definitions: &[PermissionDefinition]) -> Result<BTreeMap<PermissionSlug, Said>, DomainError> {
+    if definitions.len() > SyncCatalog::MAX {
+        return Err(too_many());
+    }
+    let all = definitions.iter().map(PermissionDefinition::form).collect::<Result<Vec<_>, _>>()?;
+    let mut merged: BTreeMap<PermissionSlug, Said> = BTreeMap::new();
+    for said in all {
+        match merged.get_mut(&said.slug) {
+            Some(there) => there.merge(&said)?,
+            None => drop(merged.insert(said.slug.clone(), said)),
+        }
+    }
+    Ok(merged)
+}
+
+/// The answer to more definitions than [`SyncCatalog::MAX`].
+pub(crate) fn too_many() -> DomainError {
+    DomainError::format("custom", "at most 100000 definitions, those of the manifest included")
 }
 
 fn agree<T: Clone + PartialEq + ToString>(
@@ -103,9 +135,13 @@ fn agree<T: Clone + PartialEq + ToString>(
     other: Option<&T>,
 ) -> Result<(), DomainError> {
     match (&one, other) {
-        (Some(said), Some(other)) if said != other => {
-            Err(DomainError::PermissionMetadata { permission: permission.clone(), field, one: said.to_string(), other: other.to_string() })
-        }
+        (Some(said), Some(other)) if said != other => Err(DomainError::PermissionMetadata {
+            permission: permission.clone(),
+            field,
+            one: said.to_string(),
+            other: other.to_string(),
+            sources: None,
+        }),
         (None, Some(other)) => {
             *one = Some(other.clone());
             Ok(())
@@ -131,22 +167,6 @@ impl SyncCatalog {
     pub const fn new(definitions: Vec<PermissionDefinition>) -> Self {
         Self { definitions }
     }
-
-    fn merged(&self) -> Result<BTreeMap<PermissionSlug, Said>, DomainError> {
-        if self.definitions.len() > Self::MAX {
-            return Err(DomainError::format("custom", "at most 100000 definitions, those of the manifest included"));
-        }
-        // The form of all of them comes before what they say of each other.
-        let all = self.definitions.iter().map(PermissionDefinition::form).collect::<Result<Vec<_>, _>>()?;
-        let mut merged: BTreeMap<PermissionSlug, Said> = BTreeMap::new();
-        for said in all {
-            match merged.get_mut(&said.slug) {
-                Some(there) => there.merge(&said)?,
-                None => drop(merged.insert(said.slug.clone(), said)),
-            }
-        }
-        Ok(merged)
-    }
 }
 
 /// What [`SyncCatalog`] came to: slugs, in order.
@@ -165,13 +185,13 @@ impl Command for SyncCatalog {
     type Output = SyncedCatalog;
 
     fn load(&self) -> Result<LoadSpec, DomainError> {
-        Ok(LoadSpec::Catalog { slugs: self.merged()?.into_keys().collect() })
+        Ok(LoadSpec::Catalog { slugs: merged(&self.definitions)?.into_keys().collect() })
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<SyncedCatalog>, DomainError> {
         guard::trusted(env)?;
         let mut draft = Draft::new(env);
-        let (synced, _) = sync(&mut draft, seen, self.merged()?);
+        let (synced, _) = sync(&mut draft, seen, merged(&self.definitions)?);
         Ok(draft.finish(synced))
     }
 }

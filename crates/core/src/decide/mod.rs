@@ -40,6 +40,7 @@ use crate::time::Timestamp;
 use crate::value::PermissionSlug;
 
 pub use catalog::{DefinePermission, PermissionDefinition, SyncCatalog, SyncedCatalog};
+pub(crate) use catalog::{Said, merged, too_many};
 pub(crate) use check::PERMISSION;
 pub use groups::{AddGroupMember, AddGroupRole, CreateGroup, DeleteGroup, RemoveGroupMember, RemoveGroupRole, UpdateGroup};
 pub use guard::Guarded;
