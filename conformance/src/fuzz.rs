@@ -180,6 +180,7 @@ pub fn cursors(data: &[u8]) -> bool {
         ("list_orgs", json!({})),
         ("list_orgs", json!({"status": "active"})),
         ("list_children", json!({ "org_id": world.org })),
+        ("list_descendants", json!({ "org_id": world.org })),
         ("list_members", json!({ "org_id": world.org })),
         ("list_memberships", json!({ "usr_id": world.owner })),
         ("list_invitations", json!({ "org_id": world.org })),

@@ -249,6 +249,7 @@ fn base(operation: &str, w: &World) -> (&'static str, Value) {
         "get_org_by_slug" => ("ok", json!({"slug": World::SLUG})),
         "get_orgs" => ("ok", json!({"org_ids": [text(&w.org), text(&w.child)]})),
         "list_children" | "list_members" | "changes" => ("ok", json!({"org_id": text(&w.org), "limit": 10})),
+        "list_descendants" => ("ok", json!({"org_id": text(&w.org), "levels": 3, "limit": 10})),
         "list_orgs" => ("ok", json!({"limit": 10, "query": "c"})),
         // The slug is the suspended organization's.
         "update_org" => (

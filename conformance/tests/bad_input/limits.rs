@@ -447,6 +447,7 @@ async fn roles(name: &'static str) {
         ("preview_move_org", json!({"org_id": here})),
         ("list_orgs_with", json!({"usr_id": usr, "permission": "doc.read"})),
         ("list_children", json!({"org_id": here})),
+        ("list_descendants", json!({"org_id": here})),
     ] {
         input["cursor"] = cursor.clone();
         stage.refused(list, input, "invalid_cursor").await;

@@ -42,6 +42,8 @@ pub(crate) enum Form {
     /// The identifier of who acts: whatever it is, it is another one than the invitation's.
     Binding,
     SeatLimit,
+    /// A number of levels of a tree.
+    Levels,
     Metadata,
     Relation,
     /// The type of a subject or an object.
@@ -160,6 +162,7 @@ pub(crate) fn form(operation: &str, field: &str) -> Form {
         (_, "reason") => Form::Opaque(1000),
         (_, "accepting_identifier") => Form::Binding,
         (_, "seat_limit") => Form::SeatLimit,
+        (_, "levels") => Form::Levels,
         (_, "metadata") => Form::Metadata,
         (_, "relation") => Form::Relation,
         (_, "subject_type" | "object_type") => Form::ObjectType,
@@ -231,7 +234,7 @@ fn column(form: Form) -> usize {
         Form::Relation | Form::ObjectType | Form::EntityId(_) | Form::Relations | Form::Invitations | Form::Checks => 12,
         Form::Opaque(_) => 13,
         Form::Binding => 14,
-        Form::SeatLimit => 15,
+        Form::SeatLimit | Form::Levels => 15,
         Form::Metadata => 16,
         Form::GroupSlug | Form::Collection => 17,
         Form::Exposure => 18,
@@ -382,6 +385,16 @@ fn of_form(form: Form, world: &World) -> Vec<(&'static str, Value, Expect)> {
             ("the smallest i64", json!(i64::MIN), Format),
             ("a number as text", json!("7"), Format),
             ("the largest u32", json!(u32::MAX), Format),
+        ],
+        Form::Levels => vec![
+            ("one", json!(1), Accepted),
+            ("the most", json!(9), Accepted),
+            ("one more than the most", json!(10), Format),
+            ("zero", json!(0), Format),
+            ("a negative number", json!(-1), Format),
+            ("257", json!(257), Format),
+            ("the smallest i64", json!(i64::MIN), Format),
+            ("a number as text", json!("7"), Format),
         ],
         Form::Metadata => metadata(),
         Form::Relation => words(32),
@@ -1010,7 +1023,7 @@ pub(crate) fn refused_by_a_check(field: &str, form: Form) -> Option<Value> {
             json!("")
         }
         Form::Opaque(most) => json!("x".repeat(most + 1)),
-        Form::SeatLimit => json!(0),
+        Form::SeatLimit | Form::Levels => json!(0),
         Form::Metadata => json!({"k": "x".repeat(5000)}),
         Form::Relations | Form::Invitations | Form::Checks | Form::Asks | Form::Matrix => json!([]),
         Form::Permission | Form::RoleSlug | Form::GroupSlug | Form::Description => json!(""),

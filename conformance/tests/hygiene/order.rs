@@ -81,6 +81,7 @@ fn every_list_is_in_the_order_of_bytes() {
         };
         assert_eq!(listed(place, "list_orgs", &json!({})).await, with_home, "{}", place.name);
         assert_eq!(listed(place, "list_children", &json!({ "org_id": HOME })).await, ids("org"), "{}", place.name);
+        assert_eq!(listed(place, "list_descendants", &json!({ "org_id": HOME })).await, ids("org"), "{}", place.name);
         assert_eq!(listed(place, "list_memberships", &json!({ "usr_id": USER })).await, ids("mem"), "{}", place.name);
         assert_eq!(listed(place, "list_invitations_for", &json!({"identifier": "anna"})).await, ids("inv"), "{}", place.name);
         let on = json!({"object_type": "doc", "object_id": DOC});

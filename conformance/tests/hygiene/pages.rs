@@ -55,6 +55,7 @@ fn a_last_page_that_is_full_has_no_cursor() {
         for (operation, input, rows) in [
             ("list_members", json!({ "org_id": home }), 4),
             ("list_children", json!({ "org_id": home }), 3),
+            ("list_descendants", json!({ "org_id": home }), 3),
             ("list_orgs", json!({}), 4),
             ("list_memberships", json!({ "usr_id": id("usr", 0) }), 1),
             ("list_invitations", json!({ "org_id": home }), 0),

@@ -29,6 +29,7 @@ mod registered;
 mod support;
 mod sweeps;
 mod texts;
+mod trees;
 
 use std::any::Any;
 use std::cell::RefCell;

@@ -16,16 +16,17 @@ use crate::{
     AcceptInvitation, AcceptedInvitation, AccessChange, AddGroupMember, AddGroupRole, AddMember, AdminRemove, AllowedRow,
     AncestorReadPolicy, ChangeRole, ChangedPermissions, CheckAny, CheckOne, CheckedRow, CountMembers, CreateGroup, CreateInvitation,
     CreateInvitations, CreateOrg, CreateRole, CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation, DefinePermission,
-    DeleteGroup, DeleteRole, DeleteTuple, DeletedRole, DomainError, Dump, EffectivePermissions, Error, Event, EventId, Explanation,
-    ExtendInvitation, GrantRolePermissions, Group, GroupId, GroupMember, GroupRole, Import, ImportCounts, Invitation, InvitationId,
-    InvitedRow, ListAllChanges, ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations,
-    ListInvitationsFor, ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions,
-    ListRoles, ListTuplesForObject, ListTuplesForSubject, ListUsersWith, Membership, MembershipId, MoveOrg, OrgId, OrgPath, Organization,
-    Page, Permission, PermissionAsk, PermissionGrant, PermissionToken, PreviewMoveOrg, ReinstateMembership, ReinstateOrg, ReinstateUser,
-    RemoveGroupMember, RemoveGroupRole, ReviewPermissions, RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser, RoleDefinition,
-    RoleId, SeedRolePermissions, SeedSystemRoles, SeededPermissions, SeededRoles, SelfLeave, SetMembershipOverride, SetOrgOverride,
-    SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TransferOwnership,
-    TransferredOwnership, Tuple, TupleId, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole, User, UserAccess, UserId,
+    DeleteGroup, DeleteRole, DeleteTuple, DeletedRole, Descendant, DomainError, Dump, EffectivePermissions, Error, Event, EventId,
+    Explanation, ExtendInvitation, GrantRolePermissions, Group, GroupId, GroupMember, GroupRole, Import, ImportCounts, Invitation,
+    InvitationId, InvitedRow, ListAllChanges, ListChanges, ListChildren, ListDescendants, ListGroupMembers, ListGroupRoles, ListGroups,
+    ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith,
+    ListPermissions, ListRoles, ListSiblings, ListTuplesForObject, ListTuplesForSubject, ListUsersWith, Membership, MembershipId, MoveOrg,
+    OrgId, OrgPath, OrgTree, Organization, Page, Permission, PermissionAsk, PermissionGrant, PermissionToken, PreviewMoveOrg, ReadTree,
+    ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, ReviewPermissions, RevokeInvitation, RevokeOrg,
+    RevokeRolePermissions, RevokeUser, RoleDefinition, RoleId, SeedRolePermissions, SeedSystemRoles, SeededPermissions, SeededRoles,
+    SelfLeave, SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, SyncCatalog,
+    SyncedCatalog, TransferOwnership, TransferredOwnership, Tuple, TupleId, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole, User,
+    UserAccess, UserId,
 };
 
 /// A store whose operations are plain calls: each runs on the thread that calls it, to its end. It is to be had over backends that
@@ -157,6 +158,21 @@ impl<B: Immediate> Store<B> {
     /// The organizations right below one. Spec: `organizations.md#list_children`.
     pub fn list_children(&self, request: ListChildren) -> Result<Page<Organization>, Error> {
         ready(self.0.list_children(request))
+    }
+
+    /// The organizations below one, on every level or on the next few. Spec: `organizations.md#list_descendants`.
+    pub fn list_descendants(&self, request: ListDescendants) -> Result<Page<Descendant>, Error> {
+        ready(self.0.list_descendants(request))
+    }
+
+    /// The other children of an organization's parent. Spec: `organizations.md#list_descendants`.
+    pub fn list_siblings(&self, request: ListSiblings) -> Result<Page<Organization>, Error> {
+        ready(self.0.list_siblings(request))
+    }
+
+    /// An organization with all below it, each in its place. Spec: `organizations.md#list_descendants`.
+    pub fn org_tree(&self, request: ReadTree) -> Result<OrgTree, Error> {
+        ready(self.0.org_tree(request))
     }
 
     /// Organizations across the whole store. Spec: `organizations.md#list_orgs`.

@@ -78,10 +78,11 @@ pub use source::{Clock, IdSource, SecretSource, Sources};
 pub use stamps::{Stamps, Touched};
 pub use state::{Dump, PermissionRow, State, UndoLog};
 pub use store::{
-    AccessStore, AllowedRow, CheckAny, CheckOne, CheckedRow, CountMembers, Inspect, ListAllChanges, ListChanges, ListChildren,
-    ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides,
-    ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles, ListTuplesForObject, ListTuplesForSubject,
-    ListUsersWith, OrgPath, PermissionAsk, PermissionResolver, PreviewMoveOrg, ReviewPermissions, TenancyStore,
+    AccessStore, AllowedRow, CheckAny, CheckOne, CheckedRow, CountMembers, Descendant, Inspect, ListAllChanges, ListChanges, ListChildren,
+    ListDescendants, ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor, ListMembers,
+    ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles, ListSiblings,
+    ListTuplesForObject, ListTuplesForSubject, ListUsersWith, OrgPath, OrgTree, PermissionAsk, PermissionResolver, PreviewMoveOrg,
+    ReadTree, ReviewPermissions, TenancyStore,
 };
 pub use time::{Timestamp, TimestampError};
 pub use tuple::{EntityRef, Grant, Tuple, TupleKey};

@@ -25,6 +25,15 @@ pub enum OrgQuery {
         /// Which part.
         window: Window<OrgId>,
     },
+    /// Those anywhere below one; no answer when that one does not exist.
+    Descendants {
+        /// The organization above.
+        org: OrgId,
+        /// Only those at most so many levels below it.
+        levels: Option<u8>,
+        /// Which part.
+        window: Window<OrgId>,
+    },
     /// All.
     All {
         /// Only with this status.

@@ -77,6 +77,12 @@ pub(crate) async fn orgs(sql: &Statements, conn: &mut PgConnection, asked: &OrgQ
             let rows = sql.children.query().bind(parent.as_uuid()).bind(limit).bind(after).fetch_all(conn).await?;
             return scoped(&rows, |fields| codec::org(fields));
         }
+        OrgQuery::Descendants { org, levels, window } => {
+            let (after, limit) = behind(window);
+            let list = sql.descendants.query().bind(org.as_uuid()).bind(limit).bind(after);
+            let rows = list.bind(levels.map(i32::from)).fetch_all(conn).await?;
+            return scoped(&rows, |fields| codec::org(fields));
+        }
         OrgQuery::All { status, contains, window } => {
             let (after, limit) = behind(window);
             // A text with NUL is in no name, and Postgres would not take it.

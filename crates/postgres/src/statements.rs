@@ -935,6 +935,18 @@ statements! {
     );
     /// `$1` parent, `$2` limit, `$3` behind.
     children = of_org("organization", "o", ORG, "t.parent_id = $1 AND t.id > $3");
+    /// `$1` organization, `$2` limit, `$3` behind, `$4` how many levels below it, or null. The ids are taken from the index and put in
+    /// their order before a row is read; no id is as high as the one behind which what is below ends.
+    descendants = of_org(
+        "organization",
+        "o",
+        ORG,
+        "t.id = ANY (ARRAY(SELECT b.id FROM (SELECT x.id FROM {s}organization x WHERE x.parent_id IS NOT NULL \
+         AND x.ancestors >= (SELECT p.ancestors || p.id FROM {s}organization p WHERE p.id = $1) \
+         AND x.ancestors < (SELECT p.ancestors || p.id || 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid FROM {s}organization p WHERE p.id = $1) \
+         AND x.id > $3 AND ($4::integer IS NULL OR cardinality(x.ancestors) <= \
+         (SELECT cardinality(p.ancestors) + $4 FROM {s}organization p WHERE p.id = $1)) OFFSET 0) b ORDER BY b.id LIMIT $2))",
+    );
     /// `$1` limit, `$2` behind, `$3` status, `$4` text.
     all_orgs = page(
         "organization",

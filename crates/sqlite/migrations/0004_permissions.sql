@@ -5,6 +5,8 @@ ALTER TABLE {s}membership ADD COLUMN role_slug TEXT;
 ALTER TABLE {s}invitation ADD COLUMN role_slug TEXT;
 -- Of a root: moves with each change of the shape of its tree.
 ALTER TABLE {s}organization ADD COLUMN structure_revision INTEGER NOT NULL DEFAULT 0 CHECK (structure_revision >= 0);
+-- What is below an organization: those whose ancestors begin with its own and itself.
+CREATE INDEX {s}organization_ancestors ON {s}organization (ancestors, id) WHERE parent_id IS NOT NULL;
 -- Who holds a role of the application's own.
 CREATE INDEX {s}membership_role ON {s}membership (role_id) WHERE role_slug IS NOT NULL AND status <> 'revoked';
 CREATE INDEX {s}invitation_role ON {s}invitation (role_id) WHERE role_slug IS NOT NULL AND status = 'pending';

@@ -372,7 +372,9 @@ fn reads(db: &Session, state: &State, dice: &mut Dice, at: Timestamp) {
     }
     let query = MembershipQuery::Siblings(id(dice.one(MANY)));
     assert_eq!(list::memberships(db, query.clone()).unwrap(), state.read_memberships(&query), "{query:?}");
-    for query in [OrgQuery::Path(org), OrgQuery::Children { parent: org, window: Window { after: after.map(id), fetch } }] {
+    let window = Window { after: after.map(id), fetch };
+    let below = |levels| OrgQuery::Descendants { org, levels, window };
+    for query in [OrgQuery::Path(org), OrgQuery::Children { parent: org, window }, below(None), below(Some(1)), below(Some(2))] {
         assert_eq!(list::orgs(db, query.clone()).unwrap(), state.read_orgs(&query), "{query:?}");
     }
 

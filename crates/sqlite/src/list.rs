@@ -79,6 +79,10 @@ pub(crate) fn orgs(db: &Session, query: OrgQuery) -> Result<Option<Vec<Organizat
         OrgQuery::Children { parent, window } => {
             of_org(db, parent, || db.rows(&db.sql.children, params![bytes(&parent), behind(window), window.fetch], codec::org))
         }
+        OrgQuery::Descendants { org, levels, window } => db.at_one_moment(|| {
+            let line = db.first(&db.sql.org_line, [bytes(&org)], codec::line)?;
+            line.map(|(ancestors, _)| descendants(db, &ancestors, org, levels, window)).transpose()
+        }),
         OrgQuery::All { status, contains, window } => {
             let status = status.map(OrgStatus::as_str);
             db.rows(&db.sql.all_orgs, params![status, contains, behind(window), window.fetch], codec::org).map(Some)
@@ -173,6 +177,21 @@ fn of_org<T>(db: &Session, org: OrgId, read: impl FnOnce() -> Result<T, Failure>
         let there = db.first(&db.sql.org_revision, [bytes(&org)], |_| Ok(()))?;
         there.map(|()| read()).transpose()
     })
+}
+
+/// A part of what is below an organization with these ancestors.
+fn descendants(
+    db: &Session,
+    ancestors: &[OrgId],
+    org: OrgId,
+    levels: Option<u8>,
+    window: Window<OrgId>,
+) -> Result<Vec<Organization>, Failure> {
+    let from: Vec<u8> = ancestors.iter().chain([&org]).flat_map(bytes).collect();
+    // No id is as high as this.
+    let to = [from.as_slice(), &[u8::MAX; 16]].concat();
+    let most = levels.and_then(|levels| u64::try_from(from.len()).ok().map(|from| from + 16 * (u64::from(levels) - 1)));
+    db.rows(&db.sql.descendants, params![from, to, most.map(integer), behind(window), window.fetch], codec::org)
 }
 
 fn siblings(db: &Session, id: MembershipId) -> Result<Vec<Membership>, Failure> {

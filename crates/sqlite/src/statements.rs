@@ -275,6 +275,11 @@ statements! {
     /// `?1` parent, `?2` behind, `?3` limit.
     children = "SELECT {org} FROM {s}organization INDEXED BY {s}organization_children \
         WHERE parent_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    /// Those whose ancestors begin with what `?1` says: `?2` what comes behind all of these, `?3` how many bytes they have at most,
+    /// `?4` behind, `?5` limit.
+    descendants = "SELECT {org} FROM {s}organization WHERE id IN (SELECT id FROM {s}organization INDEXED BY {s}organization_ancestors \
+        WHERE parent_id IS NOT NULL AND ancestors >= (SELECT ?1) AND ancestors < (SELECT ?2) AND (?3 IS NULL OR length(ancestors) <= ?3) \
+        AND id > (SELECT ?4) ORDER BY id LIMIT ?5) ORDER BY id";
     /// `?1` status, `?2` folded text, `?3` behind, `?4` limit.
     all_orgs = "SELECT {org} FROM {s}organization WHERE id > ?3 AND (?1 IS NULL OR status = ?1) \
         AND (?2 IS NULL OR instr(name_folded, ?2) > 0 OR instr(slug, ?2) > 0) ORDER BY id LIMIT ?4";
@@ -541,7 +546,7 @@ mod tests {
     #[test]
     fn no_statement_walks_through_a_table() {
         // What has come to its end is found by its end, and wanted by its id.
-        let sorts = ["owned_orgs", "expired_invitations", "expired_tuples", "facts_all", "facts_some", "facts_one"];
+        let sorts = ["descendants", "owned_orgs", "expired_invitations", "expired_tuples", "facts_all", "facts_some", "facts_one"];
         for db in [Session::scratch(PREFIX), analyzed()] {
             for (name, sql) in targeted(&db) {
                 let mut statement = db.connection().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

@@ -15,11 +15,11 @@ use tenantry_core::{
     AcceptInvitation, AddMember, AdminRemove, Caller, Cause, ChangeRole, CheckAny, CheckOne, Clock, CountMembers, CreateInvitation,
     CreateInvitations, CreateOrg, CreateTuple, CreateUser, DeclineInvitation, DeleteTuple, Dump, EntityRef, Error, ExtendInvitation,
     Import, ImportInvitation, ImportMember, ImportOrg, ImportRow, ImportTuple, ImportUser, Inspect, InvitationId, InvitationInput,
-    InvitationStatus, ListAllChanges, ListChanges, ListChildren, ListInvitations, ListInvitationsFor, ListMembers, ListMemberships,
-    ListOrgs, ListTuplesForObject, ListTuplesForSubject, Membership, MembershipId, MembershipStatus, OrgId, OrgStatus, PageRequest, Patch,
-    PreTuple, Reason, ReinstateMembership, ReinstateOrg, ReinstateUser, RequestId, RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave,
-    SuspendMembership, SuspendOrg, SuspendUser, Sweep, TenancyStore, Timestamp, TransferOwnership, TupleId, UpdateMembership, UpdateOrg,
-    UserId,
+    InvitationStatus, ListAllChanges, ListChanges, ListChildren, ListDescendants, ListInvitations, ListInvitationsFor, ListMembers,
+    ListMemberships, ListOrgs, ListSiblings, ListTuplesForObject, ListTuplesForSubject, Membership, MembershipId, MembershipStatus, OrgId,
+    OrgStatus, PageRequest, Patch, PreTuple, ReadTree, Reason, ReinstateMembership, ReinstateOrg, ReinstateUser, RequestId,
+    RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, Sweep, TenancyStore, Timestamp,
+    TransferOwnership, TupleId, UpdateMembership, UpdateOrg, UserId,
 };
 use tenantry_sqlite::Options;
 
@@ -330,6 +330,15 @@ async fn reads(store: &(impl TenancyStore + Inspect)) -> Transcript {
         if let Some(first) = look!(list_children(ListChildren::new(*org).page(PageRequest::first().limit(1)))) {
             look!(list_children(ListChildren::new(*org).page(PageRequest::after_optional(first.next_cursor))));
         }
+        for levels in [None, Some(1), Some(2)] {
+            let mut request = ListDescendants::new(*org);
+            request.levels = levels;
+            if let Some(first) = look!(list_descendants(request.clone().page(PageRequest::first().limit(1)))) {
+                look!(list_descendants(request.page(PageRequest::after_optional(first.next_cursor))));
+            }
+        }
+        look!(list_siblings(ListSiblings::new(*org)));
+        look!(org_tree(ReadTree::new(*org)));
         for status in statuses() {
             let mut request = ListMembers::new(*org);
             request.status = status;

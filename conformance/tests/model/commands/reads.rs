@@ -26,7 +26,7 @@ impl Maker {
         let view = Arc::clone(&self.view);
         let org = self.any_org(|_, _| true)?;
         let (actor, id) = (self.reader(org.id), view.refer(org.id));
-        Some(match self.dice.below(6) {
+        Some(match self.dice.below(7) {
             0 => draft("get_org", json!({ "org_id": id })).by(actor),
             1 => {
                 let slug = if self.slip(80) { self.one_of(&SLUGS).to_owned() } else { self.dice.pick(&view.rows.slugs)?.0.to_string() };
@@ -39,6 +39,10 @@ impl Maker {
             }
             3 => draft("get_org_path", json!({ "org_id": id })).by(actor),
             4 => draft("list_children", json!({"org_id": id, "limit": self.limit()})).by(actor),
+            5 => {
+                let levels = self.maybe(50, |maker| json!(1 + maker.dice.below(3)));
+                draft("list_descendants", json!({"org_id": id, "levels": levels, "limit": self.limit()})).by(actor)
+            }
             _ => {
                 let query = self.maybe(50, |maker| json!(maker.one_of(&QUERIES)));
                 let actor = actor.filter(|_| self.slip(80));

@@ -125,17 +125,31 @@ pub(crate) enum OrgCommand {
     #[command(after_help = "Example:\n  tenantry org show acme")]
     Show(OneOrg),
     /// Show an organization with all above it, the root first
-    #[command(after_help = "Example:\n  tenantry org path acme-europe")]
-    Path(OneOrg),
+    #[command(after_help = "Example:\n  tenantry org path acme-europe --nearest-first")]
+    Path {
+        #[command(flatten)]
+        org: OneOrg,
+        /// The organization itself first, then its parent, the root last
+        #[arg(long)]
+        nearest_first: bool,
+    },
     /// List organizations
-    #[command(after_help = "Example:\n  tenantry org list --status active --query europe")]
+    ///
+    /// All of them in order of id, or those below one, or those beside it. Of those below one the table, and each row of --json, says
+    /// how many levels below it they are.
+    #[command(
+        after_help = "Example:\n  tenantry org list --status active --query europe\n  tenantry org list --under acme --levels 2 --all\n  tenantry org list --beside acme-europe"
+    )]
     List(ListOrgsArgs),
     /// Draw the tree below an organization, or all trees
-    #[command(after_help = "Example:\n  tenantry org tree acme")]
+    #[command(after_help = "Example:\n  tenantry org tree acme --levels 2")]
     Tree {
-        /// The root: an id, or a slug
+        /// The one on top: an id, or a slug
         #[arg(value_name = "ORG", value_parser = parse::org("org_id"))]
         org: Option<OrgRef>,
+        /// At most so many levels below it, 1 to 9
+        #[arg(long, value_name = "N", requires = "org", allow_negative_numbers = true, value_parser = parse::whole_number("levels"))]
+        levels: Option<i64>,
     },
     /// Change fields of an organization; what is not named stays
     #[command(after_help = "Example:\n  tenantry org update acme --name \"Acme International\"")]
@@ -221,6 +235,15 @@ pub(crate) struct ListOrgsArgs {
     /// Only those whose name or slug contains this text, in either case
     #[arg(long, value_name = "TEXT")]
     pub(crate) query: Option<String>,
+    /// Only those below this one, however far down: an id, or a slug
+    #[arg(long, value_name = "ORG", conflicts_with_all = ["status", "query"], value_parser = parse::org("org_id"))]
+    pub(crate) under: Option<OrgRef>,
+    /// At most so many levels below it, 1 to 9
+    #[arg(long, value_name = "N", requires = "under", allow_negative_numbers = true, value_parser = parse::whole_number("levels"))]
+    pub(crate) levels: Option<i64>,
+    /// Only the other children of this one's parent; a root has none beside it
+    #[arg(long, value_name = "ORG", conflicts_with_all = ["status", "query", "under"], value_parser = parse::org("org_id"))]
+    pub(crate) beside: Option<OrgRef>,
     #[command(flatten)]
     pub(crate) paging: Paging,
 }

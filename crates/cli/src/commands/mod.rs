@@ -56,7 +56,7 @@ pub(crate) async fn run_alone(command: DataCommand, turn: &Turn, around: Surroun
 pub(crate) async fn run(command: DataCommand, turn: &Turn, around: Surroundings) -> Result<Answer, Failure> {
     let store = &*turn.store;
     match command {
-        DataCommand::Org(command) => org::run(command, store).await,
+        DataCommand::Org(command) => org::run(command, store, around.for_people).await,
         DataCommand::Member(command) => member::run(command, store, around.for_people).await,
         DataCommand::User(command) => user::run(command, store).await,
         DataCommand::Invite(command) => invite::run(command, turn, around).await,

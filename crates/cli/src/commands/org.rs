@@ -1,12 +1,11 @@
 //! `tenantry org ...`
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use indicatif::ProgressBar;
 use serde::Serialize;
 use tenantry::{
-    AccessChange, CreateOrg, CreatedOrg, ListChildren, ListOrgs, MoveOrg, OrgId, OrgStatus, Organization, Page, PageRequest, PageSize,
-    PermissionSlug, PreviewMoveOrg, ReinstateOrg, RevokeOrg, SuspendOrg, TenancyStore, UpdateOrg,
+    AccessChange, CreateOrg, CreatedOrg, Descendant, ListDescendants, ListOrgs, ListSiblings, MoveOrg, OrgId, OrgStatus, OrgTree,
+    Organization, Page, PageRequest, PageSize, PermissionSlug, PreviewMoveOrg, ReadTree, ReinstateOrg, RevokeOrg, SuspendOrg, TenancyStore,
+    UpdateOrg,
 };
 
 use super::{all_pages, compact, next_page, org_id, pages, patch};
@@ -16,25 +15,36 @@ use crate::output::{Answer, Branch, Output, Record, Table};
 use crate::progress;
 
 const HEAD: &[&str] = &["name", "slug", "status", "revision", "organization", "parent"];
+const HEAD_BELOW: &[&str] = &["level", "name", "slug", "status", "revision", "organization", "parent"];
 
-pub(super) async fn run(command: OrgCommand, store: &dyn TenancyStore) -> Result<Answer, Failure> {
+pub(super) async fn run(command: OrgCommand, store: &dyn TenancyStore, for_people: bool) -> Result<Answer, Failure> {
     match command {
         OrgCommand::Create(args) => create(args, store).await,
         OrgCommand::Show(args) => answer(&match &args.org {
             OrgRef::Id(id) => store.get_org(*id).await?,
             OrgRef::Slug(slug) => store.get_org_by_slug(slug).await?,
         }),
-        OrgCommand::Path(args) => {
-            let path = store.get_org_path(org_id(store, &args.org).await?).await?;
+        OrgCommand::Path { org, nearest_first } => {
+            let mut path = store.get_org_path(org_id(store, &org.org).await?).await?;
+            if nearest_first {
+                path.data.reverse();
+            }
             let live = if path.live { "live" } else { "not live: it, or one above it, is not active" };
             Ok(Answer::new(&path, table(&path.data))?.note(Some(live.to_owned())))
         }
         OrgCommand::List(args) => list(args, store).await,
-        OrgCommand::Tree { org } => {
-            let forest = match org {
-                Some(org) => Forest::below(store, org_id(store, &org).await?).await?,
-                None => Forest::all(store).await?,
+        OrgCommand::Tree { org, levels } => {
+            let root = match &org {
+                Some(org) => Some(org_id(store, org).await?),
+                None => None,
             };
+            let sign = if for_people { progress::spinner("{spinner} reading organizations") } else { ProgressBar::hidden() };
+            let forest = match root {
+                Some(root) => Forest::below(store, root, levels).await,
+                None => Forest::all(store).await,
+            };
+            sign.finish_and_clear();
+            let forest = forest?;
             Answer::new(&forest, forest.branches())
         }
         OrgCommand::Update(args) => update(args, store).await,
@@ -121,10 +131,21 @@ async fn create(args: CreateOrgArgs, store: &dyn TenancyStore) -> Result<Answer,
 }
 
 async fn list(args: ListOrgsArgs, store: &dyn TenancyStore) -> Result<Answer, Failure> {
-    let mut request = ListOrgs::new();
-    request.status = args.status;
-    request.query = args.query;
-    let page = pages(args.paging.first(), args.paging.all, |page| store.list_orgs(request.clone().page(page))).await?;
+    let ListOrgsArgs { status, query, under, levels, beside, paging } = args;
+    if let Some(org) = under {
+        let mut request = ListDescendants::new(org_id(store, &org).await?);
+        request.levels = levels;
+        let page = pages(paging.first(), paging.all, |page| store.list_descendants(request.clone().page(page))).await?;
+        return Ok(Answer::new(&page, table_below(&page.data))?.note(next_page(page.next_cursor.as_ref(), "--cursor")));
+    }
+    let page = if let Some(org) = beside {
+        let request = ListSiblings::new(org_id(store, &org).await?);
+        pages(paging.first(), paging.all, |page| store.list_siblings(request.clone().page(page))).await?
+    } else {
+        let mut request = ListOrgs::new();
+        (request.status, request.query) = (status, query);
+        pages(paging.first(), paging.all, |page| store.list_orgs(request.clone().page(page))).await?
+    };
     Ok(Answer::new(&page, table(&page.data))?.note(next_page(page.next_cursor.as_ref(), "--cursor")))
 }
 
@@ -179,17 +200,22 @@ fn record(org: &Organization) -> Record {
 }
 
 fn table(orgs: &[Organization]) -> Table {
-    let row = |org: &Organization| {
-        vec![
-            text(org.name.as_ref()),
-            text(org.slug.as_ref()),
-            org.status.to_string(),
-            org.revision.to_string(),
-            org.id.to_string(),
-            text(org.parent_id.as_ref()),
-        ]
-    };
-    Table::new(HEAD, orgs.iter().map(row))
+    Table::new(HEAD, orgs.iter().map(cells))
+}
+
+fn table_below(rows: &[Descendant]) -> Table {
+    Table::new(HEAD_BELOW, rows.iter().map(|row| std::iter::once(row.level.to_string()).chain(cells(&row.org)).collect()))
+}
+
+fn cells(org: &Organization) -> Vec<String> {
+    vec![
+        text(org.name.as_ref()),
+        text(org.slug.as_ref()),
+        org.status.to_string(),
+        org.revision.to_string(),
+        org.id.to_string(),
+        text(org.parent_id.as_ref()),
+    ]
 }
 
 fn text(value: Option<&impl ToString>) -> String {
@@ -199,66 +225,30 @@ fn text(value: Option<&impl ToString>) -> String {
 /// Organizations with those below them. As JSON a list of `{"org": ..., "children": [...]}`.
 #[derive(Debug, Serialize)]
 pub(super) struct Forest {
-    data: Vec<Node>,
-}
-
-#[derive(Debug, Serialize)]
-struct Node {
-    org: Organization,
-    children: Vec<Node>,
+    data: Vec<OrgTree>,
 }
 
 impl Forest {
-    /// One organization with all below it.
-    pub(super) async fn below(store: &dyn TenancyStore, root: OrgId) -> Result<Self, Failure> {
-        let mut orgs = vec![store.get_org(root).await?];
-        let mut seen = 0;
-        // Each organization is asked for its children once, in the order in which it was found.
-        while let Some(parent) = orgs.get(seen).map(|org| org.id) {
-            seen += 1;
-            orgs.extend(all_pages(|page| store.list_children(ListChildren::new(parent).page(page))).await?);
-        }
-        Ok(Self::grow(orgs))
+    /// One organization with what is so many levels below it, or all of it: as much as there is, since it is all written in the end.
+    pub(super) async fn below(store: &dyn TenancyStore, root: OrgId, levels: Option<i64>) -> Result<Self, Failure> {
+        let mut request = ReadTree::new(root).at_most(usize::MAX);
+        request.levels = levels;
+        Ok(Self { data: vec![store.org_tree(request).await?] })
     }
 
     /// All organizations.
     async fn all(store: &dyn TenancyStore) -> Result<Self, Failure> {
-        Ok(Self::grow(all_pages(|page| store.list_orgs(ListOrgs::new().page(page))).await?))
-    }
-
-    /// Puts each organization below its parent; one whose parent is not among them is a root.
-    fn grow(orgs: Vec<Organization>) -> Self {
-        let known: BTreeSet<OrgId> = orgs.iter().map(|org| org.id).collect();
-        let mut below: BTreeMap<Option<OrgId>, Vec<Organization>> = BTreeMap::new();
-        for org in orgs {
-            below.entry(org.parent_id.filter(|parent| known.contains(parent))).or_default().push(org);
-        }
-        Self { data: Self::take(None, &mut below) }
-    }
-
-    /// Depth is bounded by the ten levels of a tree.
-    fn take(parent: Option<OrgId>, below: &mut BTreeMap<Option<OrgId>, Vec<Organization>>) -> Vec<Node> {
-        let mut orgs = below.remove(&parent).unwrap_or_default();
-        orgs.sort_by_key(|org| org.id);
-        orgs.into_iter().map(|org| Node { children: Self::take(Some(org.id), below), org }).collect()
+        Ok(Self { data: OrgTree::grow(all_pages(|page| store.list_orgs(ListOrgs::new().page(page))).await?) })
     }
 
     /// The organizations, each before those below it.
     pub(super) fn orgs(&self) -> Vec<&Organization> {
-        fn walk<'n>(nodes: &'n [Node], orgs: &mut Vec<&'n Organization>) {
-            for node in nodes {
-                orgs.push(&node.org);
-                walk(&node.children, orgs);
-            }
-        }
-        let mut orgs = Vec::new();
-        walk(&self.data, &mut orgs);
-        orgs
+        self.data.iter().flat_map(OrgTree::orgs).collect()
     }
 
     pub(super) fn branches(&self) -> Vec<Branch> {
-        fn branch(node: &Node) -> Branch {
-            let Node { org, children } = node;
+        fn branch(tree: &OrgTree) -> Branch {
+            let OrgTree { org, children, .. } = tree;
             let name = org.name.as_ref().map_or_else(|| "(no name)".to_owned(), ToString::to_string);
             // Active is what organizations are, so that only the others are worth a word to people.
             let status = if org.status == OrgStatus::Active { String::new() } else { org.status.to_string() };

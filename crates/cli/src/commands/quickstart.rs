@@ -64,7 +64,7 @@ pub(crate) async fn run(store: &dyn TenancyStore, spec: &StoreSpec, chosen: Chos
         Err(error) => return Err(error.into()),
     };
 
-    let forest = Forest::below(store, root).await?;
+    let forest = Forest::below(store, root, None).await?;
     let orgs = forest.orgs();
     let members = members_of(store, root).await?;
     let invitations = store.list_invitations(ListInvitations::new(root)).await?;

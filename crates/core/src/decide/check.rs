@@ -36,6 +36,14 @@ pub(crate) fn permission(field: &'static str, text: &str) -> Result<PermissionSl
 pub(crate) const PERMISSION: &str =
     "`resource.action`: 2 to 8 parts of `a-z`, `0-9`, `_` and `-`, each beginning with a letter; behind the first dot `A-Z` too";
 
+/// So many levels below an organization: trees have ten, and the first of them is not below any.
+pub(crate) fn levels(levels: i64) -> Result<u8, DomainError> {
+    u8::try_from(levels)
+        .ok()
+        .filter(|levels| (1..Organization::MAX_LEVELS).contains(&usize::from(*levels)))
+        .ok_or(DomainError::format("levels", "a whole number from 1 to 9"))
+}
+
 /// What a field takes that names several.
 pub(super) const PERMISSIONS: &str = "a list of at most 100000 slugs such as `invoices.read`";
 

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use crate::backend::{Backend, Job};
 use crate::change::Plan;
 use crate::checking::{Checking, Single};
+use crate::decide::check;
 use crate::decide::guard::{self, Acting};
 use crate::decide::{
     AcceptInvitation, AcceptedInvitation, AddMember, AdminRemove, Caller, ChangeRole, Command, CreateInvitation, CreateInvitations,
@@ -37,8 +38,9 @@ use crate::rules::{Checked, Evaluation, Rules};
 use crate::source::Sources;
 use crate::state::Dump;
 use crate::store::{
-    CheckAny, CheckOne, CheckedRow, CountMembers, Inspect, ListAllChanges, ListChanges, ListChildren, ListInvitations, ListInvitationsFor,
-    ListMembers, ListMemberships, ListOrgs, ListTuplesForObject, ListTuplesForSubject, OrgPath, PreviewMoveOrg, TenancyStore,
+    CheckAny, CheckOne, CheckedRow, CountMembers, Descendant, Inspect, ListAllChanges, ListChanges, ListChildren, ListDescendants,
+    ListInvitations, ListInvitationsFor, ListMembers, ListMemberships, ListOrgs, ListTuplesForObject, ListTuplesForSubject, OrgPath,
+    PreviewMoveOrg, TenancyStore,
 };
 use crate::time::Timestamp;
 use crate::tuple::{self, EntityRef, Tuple, TupleKey};
@@ -86,6 +88,7 @@ const INVITATIONS: u8 = 5;
 const INVITATIONS_FOR: u8 = 6;
 const TUPLES_OF: u8 = 7;
 const TUPLES_ON: u8 = 8;
+const DESCENDANTS: u8 = 20;
 
 impl<B: Backend> Engine<B> {
     /// The rules over this backend, with these sources, for trusted code that acts as the system itself.
@@ -498,6 +501,16 @@ impl<B: Backend> TenancyStore for Engine<B> {
         let found = self.org_page(key, &page, |window| OrgQuery::Children { parent: org_id, window }).await?;
         self.acting(Some(org_id), IdType::Organization).await?;
         Ok(found?)
+    }
+
+    async fn list_descendants(&self, request: ListDescendants) -> Result<Page<Descendant>, Error> {
+        let ListDescendants { org_id, levels, page } = request;
+        let levels = levels.map(check::levels).transpose()?;
+        let key = ListKey::new(DESCENDANTS, &[org_id.as_uuid().as_bytes(), &[levels.unwrap_or_default()]]);
+        let found = self.org_page(key, &page, |window| OrgQuery::Descendants { org: org_id, levels, window }).await?;
+        self.acting(Some(org_id), IdType::Organization).await?;
+        let Page { data, next_cursor } = found?;
+        Ok(Page { data: data.into_iter().map(|org| Descendant::below(org_id, org)).collect(), next_cursor })
     }
 
     async fn list_orgs(&self, request: ListOrgs) -> Result<Page<Organization>, Error> {

@@ -98,6 +98,18 @@ impl State {
         found
     }
 
+    /// Those at most so many levels below an organization, level by level.
+    pub(super) fn below(&self, org: OrgId, levels: Option<u8>) -> Vec<OrgId> {
+        let (mut found, mut level) = (Vec::new(), vec![org]);
+        let mut left = levels;
+        while !level.is_empty() && left != Some(0) {
+            level = level.iter().flat_map(|parent| self.child_orgs(*parent, None)).map(|child| child.id).collect();
+            found.extend(&level);
+            left = left.map(|left| left - 1);
+        }
+        found
+    }
+
     pub(super) fn load_access(&self, wants: &Wants, at: Timestamp, seen: &mut Snapshot) -> Option<OrgId> {
         let rows = &self.access;
         let role = |id: Option<RoleId>| id.and_then(|id| rows.roles.get(&id).cloned());

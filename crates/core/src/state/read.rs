@@ -35,6 +35,13 @@ impl State {
                 self.orgs.get(parent)?;
                 cut(self.child_orgs(*parent, window.after).cloned(), window)
             }
+            OrgQuery::Descendants { org, levels, window } => {
+                self.orgs.get(org)?;
+                let mut below = self.below(*org, *levels);
+                below.retain(|id| window.after.is_none_or(|after| *id > after));
+                below.sort_unstable();
+                cut(below.into_iter().filter_map(|id| self.org(id)), window)
+            }
             OrgQuery::All { status, contains, window } => {
                 let wanted = |org: &&Organization| {
                     status.is_none_or(|status| org.status == status)

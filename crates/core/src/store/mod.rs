@@ -1,6 +1,7 @@
 //! The store as an application sees it.
 
 mod access;
+mod tree;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ use crate::rules::{Checked, Rules};
 use crate::state::Dump;
 use crate::tuple::{self, EntityRef, Tuple, TupleKey};
 use crate::value::Relation;
+
+pub use tree::{Descendant, ListDescendants, ListSiblings, OrgTree, ReadTree};
 
 pub use access::{
     AccessStore, AllowedRow, ListGroupMembers, ListGroupRoles, ListGroups, ListMembershipOverrides, ListOrgOverrides, ListOrgsWith,
@@ -503,6 +506,18 @@ pub struct OrgPath {
     pub live: bool,
 }
 
+impl OrgPath {
+    /// Those above the organization, root first.
+    pub fn ancestors(&self) -> &[Organization] {
+        self.data.split_last().map_or(&[], |(_, above)| above)
+    }
+
+    /// Those above the organization, its parent first.
+    pub fn ancestors_upwards(&self) -> impl DoubleEndedIterator<Item = &Organization> + ExactSizeIterator {
+        self.ancestors().iter().rev()
+    }
+}
+
 /// Organizations, memberships and their history, over any store.
 ///
 /// Every method is one transaction and one semantics, whichever store is behind it: the rules are those of spec/, decided
@@ -563,6 +578,18 @@ pub trait TenancyStore: AccessStore + PermissionResolver + fmt::Debug + Send + S
     async fn get_org_path(&self, org_id: OrgId) -> Result<OrgPath, Error>;
     /// The organizations right below one. Spec: `organizations.md#list_children`.
     async fn list_children(&self, request: ListChildren) -> Result<Page<Organization>, Error>;
+    /// The organizations below one, on every level or on the next few. Spec: `organizations.md#list_descendants`.
+    async fn list_descendants(&self, request: ListDescendants) -> Result<Page<Descendant>, Error>;
+    /// The other children of an organization's parent; of a root there are none. It is that list of children without the organization
+    /// itself: a page may have one row fewer than its limit, and a guarded caller must be a member of both. Spec:
+    /// `organizations.md#list_descendants`.
+    async fn list_siblings(&self, request: ListSiblings) -> Result<Page<Organization>, Error> {
+        tree::siblings(self, request).await
+    }
+    /// An organization with all below it, each in its place. Spec: `organizations.md#list_descendants`.
+    async fn org_tree(&self, request: ReadTree) -> Result<OrgTree, Error> {
+        tree::read(self, request).await
+    }
     /// Organizations across the whole store. Spec: `organizations.md#list_orgs`.
     async fn list_orgs(&self, request: ListOrgs) -> Result<Page<Organization>, Error>;
     /// Changes an organization's fields. Spec: `organizations.md#update_org`.

@@ -18,10 +18,10 @@ use crate::error::{DomainError, Error};
 use crate::event::Cause;
 use crate::json::Value;
 use crate::store::{
-    CheckAny, CheckOne, CountMembers, ListAllChanges, ListChanges, ListChildren, ListGroupMembers, ListGroupRoles, ListGroups,
-    ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith,
-    ListPermissions, ListRoles, ListTuplesForObject, ListTuplesForSubject, ListUsersWith, PermissionAsk, PreviewMoveOrg, ReviewPermissions,
-    TenancyStore,
+    CheckAny, CheckOne, CountMembers, ListAllChanges, ListChanges, ListChildren, ListDescendants, ListGroupMembers, ListGroupRoles,
+    ListGroups, ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs,
+    ListOrgsWith, ListPermissions, ListRoles, ListTuplesForObject, ListTuplesForSubject, ListUsersWith, PermissionAsk, PreviewMoveOrg,
+    ReviewPermissions, TenancyStore,
 };
 
 /// Why a call by name did not succeed.
@@ -127,6 +127,11 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
         "list_children" => {
             let request = ListChildren { org_id: input.id("org_id")?, page: input.page()? };
             Reply::Organizations(store.list_children(ended!(input, request)).await?)
+        }
+        "list_descendants" => {
+            let (org_id, page) = (input.id("org_id")?, input.page()?);
+            let request = ListDescendants { org_id, levels: input.opt_int("levels")?, page };
+            Reply::Descendants(store.list_descendants(ended!(input, request)).await?)
         }
         "list_orgs" => {
             let page = input.page()?;

@@ -22,7 +22,7 @@ use crate::page::Page;
 use crate::permissions::{AccessChange, EffectivePermissions, Explanation, UserAccess};
 use crate::role::RoleDefinition;
 use crate::rules::Checked;
-use crate::store::{AllowedRow, CheckedRow, OrgPath};
+use crate::store::{AllowedRow, CheckedRow, Descendant, OrgPath};
 use crate::tuple::Tuple;
 
 pub use call::{CallError, call};
@@ -84,6 +84,8 @@ pub enum FieldKind {
     Cursor,
     /// A number of rows.
     Limit,
+    /// A number of levels of a tree.
+    Levels,
     /// A revision.
     Revision,
     /// A whole number, or null to clear the field.
@@ -169,6 +171,10 @@ pub const OPERATIONS: &[Operation] = &[
     read("get_orgs", &[must("org_ids", FieldKind::Ids(IdType::Organization))]),
     read("get_org_path", &[must("org_id", ORG)]),
     read("list_children", &[must("org_id", ORG), may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit)]),
+    read(
+        "list_descendants",
+        &[must("org_id", ORG), may("cursor", FieldKind::Cursor), may("limit", FieldKind::Limit), may("levels", FieldKind::Levels)],
+    ),
     read(
         "list_orgs",
         &[
@@ -456,6 +462,8 @@ pub enum Reply {
     OrgPath(OrgPath),
     /// Organizations.
     Organizations(Page<Organization>),
+    /// Organizations below another one.
+    Descendants(Page<Descendant>),
     /// Organizations found by id.
     FoundOrgs {
         /// In order of id.
