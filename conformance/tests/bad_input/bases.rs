@@ -265,6 +265,18 @@ fn base(operation: &str, w: &World) -> (&'static str, Value) {
         "suspend_org" => ("conflict.already_terminal", json!({"org_id": text(&w.suspended_org)})),
         "reinstate_org" => ("precondition.invalid_transition", json!({"org_id": text(&w.org)})),
         "revoke_org" => ("conflict.has_children", json!({"org_id": text(&w.org)})),
+        "ensure_tenant_for_user" => {
+            ("ok", json!({"usr_id": text(&w.outsider), "name": "Otto", "mode": "flexible", "max_tenants": 3, "default_name": "Team"}))
+        }
+        "create_tenant_with_ownership" => (
+            "precondition.tenant_limit",
+            json!({"usr_id": text(&w.owner), "name": "Olga", "slug": World::SLUG, "mode": "personal", "max_tenants": 1,
+                "default_name": "Team"}),
+        ),
+        "delete_tenant" => (
+            "conflict.has_children",
+            json!({"usr_id": text(&w.owner), "org_id": text(&w.org), "mode": "personal", "max_tenants": 3, "default_name": "Team"}),
+        ),
         "add_member" => (
             "conflict.duplicate_membership",
             json!({"org_id": text(&w.org), "usr_id": text(&w.admin), "role": "member", "invited_by": text(&w.owner), "expires_at": FUTURE}),
@@ -446,6 +458,13 @@ fn by_label(operation: &str, field: &str, label: &str) -> Option<&'static str> {
         ("get_user", "usr_id", "a version digit out of range" | "the nil UUID") => "not_found",
         // A user needs no row.
         ("create_org", "creator", "unknown") => "precondition.org_not_active",
+        ("ensure_tenant_for_user", "usr_id", "unknown") => "ok",
+        ("create_tenant_with_ownership", "usr_id", "unknown") => "conflict.org_slug",
+        ("delete_tenant", "usr_id", "unknown") => "forbidden",
+        // With what stands behind it, it is too long.
+        ("ensure_tenant_for_user", "name", "200 characters") => "invalid_format.name",
+        // Without the limit that the base is refused for.
+        ("create_tenant_with_ownership", "max_tenants", "missing" | "null") => "conflict.org_slug",
         ("add_member" | "list_memberships", "usr_id", "unknown") => "ok",
         ("add_member", "invited_by", "unknown") => "conflict.duplicate_membership",
         ("admin_remove", "admin_usr_id", "unknown") => "forbidden",
@@ -514,6 +533,8 @@ fn accepted(operation: &str, field: &str) -> Option<&'static str> {
     match (operation, field) {
         ("create_invitation" | INV_ENTRY, "identifier") | ("sync_catalog", "custom") => Some("ok"),
         ("create_role", "slug") => Some("precondition.unknown_permission"),
+        // All of them let the user own more.
+        ("create_tenant_with_ownership", "max_tenants") => Some("conflict.org_slug"),
         (PERMISSION_ROW, "slug") => Some("ok"),
         (ROLE_PERMISSION_ROW | OVERRIDE_ROW, "permission") => Some("precondition.unknown_permission"),
         ("grant_role_permission" | "set_org_override" | "set_membership_override", "permission") => Some("precondition.unknown_permission"),

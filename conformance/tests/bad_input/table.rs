@@ -44,6 +44,10 @@ pub(crate) enum Form {
     SeatLimit,
     /// A number of levels of a tree.
     Levels,
+    /// How many organizations a user may own.
+    MaxTenants,
+    /// What becomes of a user without an organization.
+    TenantMode,
     Metadata,
     Relation,
     /// The type of a subject or an object.
@@ -145,7 +149,9 @@ pub(crate) fn form(operation: &str, field: &str) -> Form {
         (_, "usr_ids") => Form::Ids("usr"),
         (_, "org_ids") => Form::Ids("org"),
         (_, "mem_ids") => Form::Ids("mem"),
-        (_, "name" | "display_name" | "category") => Form::Name,
+        (_, "name" | "display_name" | "default_name" | "category") => Form::Name,
+        (_, "mode") => Form::TenantMode,
+        (_, "max_tenants") => Form::MaxTenants,
         (_, "slug") => Form::Slug,
         (_, "role" | "new_role") => Form::Role,
         (_, "query") => Form::Query,
@@ -234,13 +240,13 @@ fn column(form: Form) -> usize {
         Form::Relation | Form::ObjectType | Form::EntityId(_) | Form::Relations | Form::Invitations | Form::Checks => 12,
         Form::Opaque(_) => 13,
         Form::Binding => 14,
-        Form::SeatLimit | Form::Levels => 15,
+        Form::SeatLimit | Form::MaxTenants | Form::Levels => 15,
         Form::Metadata => 16,
         Form::GroupSlug | Form::Collection => 17,
         Form::Exposure => 18,
         // What may be an empty list, a word of a few, and what must have a form of its own: as above.
         Form::Permissions(_) | Form::BuiltInRoles | Form::Definitions | Form::Manifest | Form::Actions => 1,
-        Form::Effect | Form::OrgEffect | Form::MembershipEffect | Form::TenantScope => 9,
+        Form::Effect | Form::OrgEffect | Form::MembershipEffect | Form::TenantScope | Form::TenantMode => 9,
         Form::Permission | Form::RoleSlug | Form::Asks | Form::Matrix => 12,
         Form::Description => 13,
     }
@@ -466,6 +472,22 @@ fn of_form(form: Form, world: &World) -> Vec<(&'static str, Value, Expect)> {
         Form::Collection => collections(),
         Form::Exposure => exposures(),
         Form::Actions => actions(),
+        Form::MaxTenants => vec![
+            ("zero", json!(0), Accepted),
+            ("the largest u32", json!(u32::MAX), Accepted),
+            ("one more than the largest u32", json!(u64::from(u32::MAX) + 1), Format),
+            ("a negative number", json!(-1), Format),
+            ("the smallest i64", json!(i64::MIN), Format),
+            ("a number as text", json!("7"), Format),
+        ],
+        Form::TenantMode => vec![
+            ("flexible", json!("flexible"), Accepted),
+            ("personal", json!("personal"), Accepted),
+            ("required", json!("required"), Accepted),
+            ("an uppercase letter", json!("Personal"), Format),
+            ("a trailing newline", json!("personal\n"), Format),
+            ("a word that is none of them", json!("strict"), Format),
+        ],
         Form::TenantScope => vec![
             ("none", json!("none"), Accepted),
             ("optional", json!("optional"), Accepted),
@@ -1000,7 +1022,7 @@ pub(crate) fn malformed(field: &str, form: Form) -> Vec<Value> {
         Form::Opaque(_) if belongs_to_the_form(field) => Some(json!("")),
         Form::PreTuples => Some(Value::Array(vec![json!({"relation": "viewer", "object_type": "doc", "object_id": World::DOC}); 101])),
         Form::Invitations | Form::Checks | Form::Definitions | Form::Manifest | Form::Asks | Form::Matrix => Some(json!(["x"])),
-        Form::Effect | Form::OrgEffect | Form::MembershipEffect | Form::TenantScope | Form::Exposure => Some(json!("x")),
+        Form::Effect | Form::OrgEffect | Form::MembershipEffect | Form::TenantScope | Form::TenantMode | Form::Exposure => Some(json!("x")),
         Form::Permissions(_) | Form::BuiltInRoles | Form::Actions => Some(json!(["doc.read", 7])),
         _ => None,
     });
@@ -1039,6 +1061,8 @@ pub(crate) fn refused_by_a_check(field: &str, form: Form) -> Option<Value> {
         | Form::MembershipStatus
         | Form::InvitationStatus
         | Form::Limit
+        | Form::MaxTenants
+        | Form::TenantMode
         | Form::Revision
         | Form::Rows
         | Form::RowKind

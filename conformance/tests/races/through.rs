@@ -103,6 +103,7 @@ impl Job for Write {
                 | Guard::NoOrg { .. }
                 | Guard::NewUsers { .. }
                 | Guard::Object { .. }
+                | Guard::Memberships { .. }
                 | Guard::Tree { .. }
                 | Guard::System { .. } => {}
             }

@@ -15,18 +15,18 @@ use crate::store::{AccessStore, Inspect, PermissionResolver, TenancyStore};
 use crate::{
     AcceptInvitation, AcceptedInvitation, AccessChange, AddGroupMember, AddGroupRole, AddMember, AdminRemove, AllowedRow,
     AncestorReadPolicy, ChangeRole, ChangedPermissions, CheckAny, CheckOne, CheckedRow, CountMembers, CreateGroup, CreateInvitation,
-    CreateInvitations, CreateOrg, CreateRole, CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation, DefinePermission,
-    DeleteGroup, DeleteRole, DeleteTuple, DeletedRole, Descendant, DomainError, Dump, EffectivePermissions, Error, Event, EventId,
-    Explanation, ExtendInvitation, GrantRolePermissions, Group, GroupId, GroupMember, GroupRole, Import, ImportCounts, Invitation,
-    InvitationId, InvitedRow, ListAllChanges, ListChanges, ListChildren, ListDescendants, ListGroupMembers, ListGroupRoles, ListGroups,
-    ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides, ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith,
-    ListPermissions, ListRoles, ListSiblings, ListTuplesForObject, ListTuplesForSubject, ListUsersWith, Membership, MembershipId, MoveOrg,
-    OrgId, OrgPath, OrgTree, Organization, Page, Permission, PermissionAsk, PermissionGrant, PermissionToken, PreviewMoveOrg, ReadTree,
-    ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, ReviewPermissions, RevokeInvitation, RevokeOrg,
-    RevokeRolePermissions, RevokeUser, RoleDefinition, RoleId, SeedRolePermissions, SeedSystemRoles, SeededPermissions, SeededRoles,
-    SelfLeave, SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, SyncCatalog,
-    SyncedCatalog, TransferOwnership, TransferredOwnership, Tuple, TupleId, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole, User,
-    UserAccess, UserId,
+    CreateInvitations, CreateOrg, CreateRole, CreateTenant, CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation,
+    DefinePermission, DeleteGroup, DeleteRole, DeleteTenant, DeleteTuple, DeletedRole, Descendant, DomainError, Dump, EffectivePermissions,
+    EnsureTenant, EnsuredTenant, Error, Event, EventId, Explanation, ExtendInvitation, GrantRolePermissions, Group, GroupId, GroupMember,
+    GroupRole, Import, ImportCounts, Invitation, InvitationId, InvitedRow, ListAllChanges, ListChanges, ListChildren, ListDescendants,
+    ListGroupMembers, ListGroupRoles, ListGroups, ListInvitations, ListInvitationsFor, ListMembers, ListMembershipOverrides,
+    ListMemberships, ListOrgOverrides, ListOrgs, ListOrgsWith, ListPermissions, ListRoles, ListSiblings, ListTuplesForObject,
+    ListTuplesForSubject, ListUsersWith, Membership, MembershipId, MoveOrg, OrgId, OrgPath, OrgTree, Organization, Page, Permission,
+    PermissionAsk, PermissionGrant, PermissionToken, PreviewMoveOrg, ReadTree, ReinstateMembership, ReinstateOrg, ReinstateUser,
+    RemoveGroupMember, RemoveGroupRole, ReviewPermissions, RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser, RoleDefinition,
+    RoleId, SeedRolePermissions, SeedSystemRoles, SeededPermissions, SeededRoles, SelfLeave, SetMembershipOverride, SetOrgOverride,
+    SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TenantPolicy, TransferOwnership,
+    TransferredOwnership, Tuple, TupleId, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole, User, UserAccess, UserId,
 };
 
 /// A store whose operations are plain calls: each runs on the thread that calls it, to its end. It is to be had over backends that
@@ -208,6 +208,22 @@ impl<B: Immediate> Store<B> {
     /// Ends an organization and all its memberships. Spec: `organizations.md#revoke_org`.
     pub fn revoke_org(&self, request: RevokeOrg) -> Result<Organization, Error> {
         ready(self.0.revoke_org(request))
+    }
+
+    /// The organization that a user works in, made for them where there is none and the policy says so.
+    /// Spec: `tenants.md#ensure_tenant_for_user`.
+    pub fn ensure_tenant_for_user(&self, request: EnsureTenant) -> Result<EnsuredTenant, Error> {
+        ready(self.0.ensure_tenant_for_user(request))
+    }
+
+    /// Creates an organization that a user owns, where the policy allows one more. Spec: `tenants.md#create_tenant_with_ownership`.
+    pub fn create_tenant_with_ownership(&self, request: CreateTenant) -> Result<CreatedOrg, Error> {
+        ready(self.0.create_tenant_with_ownership(request))
+    }
+
+    /// Ends an organization as its owner, where the policy lets them. Spec: `tenants.md#delete_tenant`.
+    pub fn delete_tenant(&self, request: DeleteTenant) -> Result<Organization, Error> {
+        ready(self.0.delete_tenant(request))
     }
 
     /// Makes a user a member. Spec: `memberships.md#add_member`.
@@ -597,5 +613,66 @@ impl<B: Immediate> Store<B> {
     /// `backend.*`.
     pub fn dump(&self) -> Result<Dump, Error> {
         ready(self.0.dump())
+    }
+}
+
+/// The organizations of users by one policy, by plain calls: a [`crate::TenantService`] over a [`Store`].
+///
+/// ```
+/// use tenantry_core::{Backend, Error, Immediate, TenantMode, TenantPolicy, UserId, blocking};
+///
+/// fn signed_in<B: Immediate + 'static>(store: &blocking::Store<B>, usr: UserId) -> Result<(), Error> {
+///     let tenants = blocking::TenantService::new(store, TenantPolicy::new(TenantMode::Required))?;
+///     let place = tenants.ensure_tenant_for_user(usr, None)?;
+///     assert!(place.org.is_some());
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct TenantService<'s>(crate::TenantService<'s>);
+
+impl<'s> TenantService<'s> {
+    /// This policy over this store, on behalf of whom the store acts for.
+    ///
+    /// # Errors
+    /// A policy that does not have its form: [`TenantPolicy::check`].
+    pub fn new<B: Immediate + 's>(store: &Store<B>, policy: TenantPolicy) -> Result<Self, DomainError> {
+        crate::TenantService::new(Arc::new(store.0.clone()), policy).map(Self)
+    }
+
+    /// The policy.
+    pub const fn policy(&self) -> &TenantPolicy {
+        self.0.policy()
+    }
+
+    /// The same policy over the same store, on behalf of someone else.
+    #[must_use]
+    pub fn with_caller(&self, caller: Caller) -> Self {
+        Self(self.0.with_caller(caller))
+    }
+
+    /// As [`crate::TenantService::ensure_tenant_for_user`].
+    pub fn ensure_tenant_for_user(&self, usr_id: UserId, name: Option<&str>) -> Result<EnsuredTenant, Error> {
+        ready(self.0.ensure_tenant_for_user(usr_id, name))
+    }
+
+    /// As [`crate::TenantService::create_tenant_with_ownership`].
+    pub fn create_tenant_with_ownership(&self, usr_id: UserId, name: &str, slug: Option<&str>) -> Result<CreatedOrg, Error> {
+        ready(self.0.create_tenant_with_ownership(usr_id, name, slug))
+    }
+
+    /// As [`crate::TenantService::delete_tenant`].
+    pub fn delete_tenant(&self, usr_id: UserId, org_id: OrgId) -> Result<Organization, Error> {
+        ready(self.0.delete_tenant(usr_id, org_id))
+    }
+
+    /// As [`crate::TenantService::can_create_tenant`].
+    pub fn can_create_tenant(&self, usr_id: UserId) -> Result<bool, Error> {
+        ready(self.0.can_create_tenant(usr_id))
+    }
+
+    /// As [`crate::TenantService::list_owned_tenants`].
+    pub fn list_owned_tenants(&self, usr_id: UserId) -> Result<Vec<Organization>, Error> {
+        ready(self.0.list_owned_tenants(usr_id))
     }
 }

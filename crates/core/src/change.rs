@@ -14,6 +14,7 @@ use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, 
 use crate::error::{BackendError, BackendKind};
 use crate::event::Event;
 use crate::id::{GroupId, InvitationId, MembershipId, OrgId, RoleId, TupleId, UserId};
+use crate::load::Tenancy;
 use crate::permissions::{Facts, Ground};
 use crate::role::{Role, RoleDefinition};
 use crate::time::Timestamp;
@@ -26,7 +27,7 @@ pub struct Plan {
     /// The moment of the command: `updated_at` of every row that a change touches.
     pub at: Option<Timestamp>,
     /// What the decision relied on, in the order in which to lock: whether organizations are there, whether users are, trees, objects,
-    /// the system, users, organizations, each kind in ascending order of id.
+    /// memberships of users, the system, users, organizations, each kind in ascending order of id.
     pub guards: Vec<Guard>,
     /// What becomes of the rows.
     pub changes: Vec<Change>,
@@ -64,6 +65,11 @@ impl Plan {
     /// The plan holds only while the user's row stays as it is.
     pub(crate) fn rely_on_user(&mut self, id: UserId, revision: Option<u64>) {
         self.rely(Guard::User { id, revision, advance: false });
+    }
+
+    /// The plan holds only while the user gets no other membership and loses none, and is alone among those that rely on it.
+    pub(crate) fn rely_on_memberships(&mut self, usr_id: UserId, tenancy: &Tenancy) {
+        self.rely(Guard::Memberships { usr_id, rows: tenancy.rows, ended: tenancy.ended });
     }
 
     /// The plan holds only while what a guarded caller may do stays as it is: the organizations concerned with those above them, and
@@ -161,6 +167,15 @@ pub enum Guard {
         /// The scope.
         org_id: OrgId,
     },
+    /// The user has as many memberships as were loaded, and nobody else who relies on their number is under way.
+    Memberships {
+        /// Whose.
+        usr_id: UserId,
+        /// How many there are, ended ones included.
+        rows: u64,
+        /// How many of these are revoked.
+        ended: u64,
+    },
 }
 
 impl Guard {
@@ -172,9 +187,10 @@ impl Guard {
             Self::NewUsers { .. } => (2, None),
             Self::Tree { root, .. } => (3, Some(root.as_uuid())),
             Self::Object { .. } => (4, None),
-            Self::System { .. } => (5, None),
-            Self::User { id, .. } => (6, Some(id.as_uuid())),
-            Self::Org { id, .. } => (7, Some(id.as_uuid())),
+            Self::Memberships { usr_id, .. } => (5, Some(usr_id.as_uuid())),
+            Self::System { .. } => (6, None),
+            Self::User { id, .. } => (7, Some(id.as_uuid())),
+            Self::Org { id, .. } => (8, Some(id.as_uuid())),
         }
     }
 }

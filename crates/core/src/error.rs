@@ -249,11 +249,15 @@ pub enum Precondition {
     RoleInUse,
     /// A move that would part a holder from the role.
     RoleBinding,
+    /// More organizations than the tenant policy lets a user own.
+    TenantLimit,
+    /// The last organization that the tenant policy leaves a user.
+    LastTenant,
 }
 
 impl Precondition {
     /// Every reason.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::OrgSlugFormat,
         Self::UserNotActive,
         Self::OrgNotActive,
@@ -277,6 +281,8 @@ impl Precondition {
         Self::SystemRole,
         Self::RoleInUse,
         Self::RoleBinding,
+        Self::TenantLimit,
+        Self::LastTenant,
     ];
 
     /// The code's part behind `precondition.`.
@@ -305,6 +311,8 @@ impl Precondition {
             Self::SystemRole => "system_role",
             Self::RoleInUse => "role_in_use",
             Self::RoleBinding => "role_binding",
+            Self::TenantLimit => "tenant_limit",
+            Self::LastTenant => "last_tenant",
         }
     }
 
@@ -333,6 +341,8 @@ impl Precondition {
             Self::SystemRole => "a role of the system cannot be deleted",
             Self::RoleInUse => "the role is held by memberships, pending invitations or groups: name a replacement",
             Self::RoleBinding => "a role that is held below would not be known there any more, or a stored tuple has a role's relation",
+            Self::TenantLimit => "the user owns as many organizations as the policy allows",
+            Self::LastTenant => "the policy leaves the user at least one live organization of their own",
         }
     }
 }

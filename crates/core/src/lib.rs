@@ -33,6 +33,7 @@ pub mod source;
 mod stamps;
 mod state;
 mod store;
+mod tenants;
 mod time;
 mod tuple;
 mod value;
@@ -44,16 +45,16 @@ pub use cache::{CachedResolver, Freshness};
 pub use change::{Change, Guard, Plan, Progress, Refusal, RoleUsage, UniqueKey};
 pub use decide::{
     AcceptInvitation, AcceptedInvitation, AddGroupMember, AddGroupRole, AddMember, AdminRemove, Caller, ChangeRole, ChangedPermissions,
-    Command, CreateGroup, CreateInvitation, CreateInvitations, CreateOrg, CreateRole, CreateTuple, CreateUser, CreatedOrg, CreatedUser,
-    Decision, DeclineInvitation, DefinePermission, DeleteGroup, DeleteRole, DeleteTuple, DeletedRole, Env, Exposure, ExtendInvitation,
-    GrantRolePermissions, Guarded, IdTape, Import, ImportCounts, ImportGroup, ImportGroupMember, ImportGroupRole, ImportInvitation,
-    ImportMember, ImportOrg, ImportOverride, ImportPermission, ImportRole, ImportRolePermission, ImportRow, ImportTuple, ImportUser,
-    InvitationInput, InvitedRow, MEMBERS_MANAGE, ManifestResource, MoveOrg, Patch, PermissionDefinition, PreTuple, ReinstateMembership,
-    ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser,
-    RolePatterns, SeedRolePermissions, SeedSystemRoles, SeededPermissions, SeededRolePermissions, SeededRoles, SelfLeave,
-    SetMembershipOverride, SetOrgOverride, Stakes, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, SyncCatalog,
-    SyncedCatalog, TenantScope, TransferOwnership, TransferredOwnership, UnmatchedPattern, UpdateGroup, UpdateMembership, UpdateOrg,
-    UpdateRole,
+    Command, CreateGroup, CreateInvitation, CreateInvitations, CreateOrg, CreateRole, CreateTenant, CreateTuple, CreateUser, CreatedOrg,
+    CreatedUser, Decision, DeclineInvitation, DefinePermission, DeleteGroup, DeleteRole, DeleteTenant, DeleteTuple, DeletedRole,
+    EnsureTenant, EnsuredTenant, Env, Exposure, ExtendInvitation, GrantRolePermissions, Guarded, IdTape, Import, ImportCounts, ImportGroup,
+    ImportGroupMember, ImportGroupRole, ImportInvitation, ImportMember, ImportOrg, ImportOverride, ImportPermission, ImportRole,
+    ImportRolePermission, ImportRow, ImportTuple, ImportUser, InvitationInput, InvitedRow, MEMBERS_MANAGE, ManifestResource, MoveOrg,
+    Patch, PermissionDefinition, PreTuple, ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole,
+    RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser, RolePatterns, SeedRolePermissions, SeedSystemRoles, SeededPermissions,
+    SeededRolePermissions, SeededRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, Stakes, SuspendMembership, SuspendOrg,
+    SuspendUser, SuspendedUser, Sweep, Swept, SyncCatalog, SyncedCatalog, TenantMode, TenantPolicy, TenantScope, TransferOwnership,
+    TransferredOwnership, UnmatchedPattern, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole,
 };
 pub use engine::Engine;
 pub use entity::{
@@ -62,7 +63,9 @@ pub use entity::{
 pub use error::{BackendError, BackendKind, DomainError, Error, EvaluationLimit, Precondition};
 pub use event::{Actor, ActorKind, Cause, Event, EventData, EventType, Fields};
 pub use id::{AnyId, EventId, GroupId, Id, IdError, IdType, InvitationId, MembershipId, OrgId, RoleId, TupleId, UserId};
-pub use load::{Access, Found, Hold, ImportIds, Line, Load, LoadSpec, Moving, OtherOwner, Owned, Snapshot, Standing, Standpoint, Wants};
+pub use load::{
+    Access, Found, Hold, ImportIds, Line, Load, LoadSpec, Moving, OtherOwner, Owned, Snapshot, Standing, Standpoint, Tenancy, Wants,
+};
 pub use page::{Page, PageRequest, PageSize};
 pub use permissions::{
     AccessChange, AncestorReadPolicy, DecidedBy, DenialDetail, DenialReason, EffectivePermissions, Explanation, Facts, FactsQuery, Held,
@@ -84,6 +87,7 @@ pub use store::{
     ListTuplesForObject, ListTuplesForSubject, ListUsersWith, OrgPath, OrgTree, PermissionAsk, PermissionResolver, PreviewMoveOrg,
     ReadTree, ReviewPermissions, TenancyStore,
 };
+pub use tenants::TenantService;
 pub use time::{Timestamp, TimestampError};
 pub use tuple::{EntityRef, Grant, Tuple, TupleKey};
 pub use value::{

@@ -54,12 +54,22 @@ pub enum LoadSpec {
         slug: Option<Slug>,
     },
     /// An organization and what would end with it: fills [`Snapshot::org`], [`Snapshot::has_children`], [`Snapshot::current`],
-    /// [`Snapshot::pending_count`], [`Snapshot::org_tuples`] and [`Snapshot::member_groups`].
+    /// [`Snapshot::pending_count`], [`Snapshot::org_tuples`] and [`Snapshot::member_groups`]; and where an owner is named
+    /// [`Snapshot::user`], [`Snapshot::membership`] with their row there that is not revoked, and [`Snapshot::tenancy`].
     OrgEnd {
         /// Which.
         org: OrgId,
         /// How many ids of memberships to show at most.
         ids: u32,
+        /// Who ends it as one of their own.
+        owner: Option<UserId>,
+    },
+    /// What a new tenant of a user relies on: fills [`Snapshot::user`], [`Snapshot::tenancy`] and [`Snapshot::taken`].
+    Tenants {
+        /// Whose.
+        usr: UserId,
+        /// The slugs that it may get.
+        slugs: Vec<Slug>,
     },
     /// A user's way into an organization: fills [`Snapshot::org`], [`Snapshot::user`] and [`Snapshot::membership`] with the
     /// user's row there that is not revoked; and [`Snapshot::seats`], [`Snapshot::member_tuples`] and [`Snapshot::member_groups`].
@@ -279,6 +289,7 @@ impl LoadSpec {
             | Self::Nothing
             | Self::User { .. }
             | Self::Owner { .. }
+            | Self::Tenants { .. }
             | Self::Member { .. }
             | Self::Invitation { .. }
             | Self::Accept { .. }
@@ -347,6 +358,10 @@ pub struct Snapshot {
     pub other_owner: Option<OtherOwner>,
     /// The organizations in which the user has an active owner's membership, in order of id.
     pub owned: Vec<Owned>,
+    /// Where the user belongs.
+    pub tenancy: Option<Box<Tenancy>>,
+    /// Which of the slugs that were asked for belong to an organization, in order.
+    pub taken: Vec<Slug>,
     /// The guarded caller's standing in the organization that the rows belong to, where that is named or found; for a tuple, the
     /// caller's row alone where there is none.
     pub standing: Option<Standing>,
@@ -482,6 +497,26 @@ pub struct Owned {
     pub revision: u64,
     /// Another acting owner, if there is one: the one with the lowest membership id.
     pub other: Option<OtherOwner>,
+}
+
+/// Where a user belongs, as far as a tenant policy asks (spec/tenants.md).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tenancy {
+    /// How many memberships the user has or had. They only become more.
+    pub rows: u64,
+    /// How many of these are revoked. They only become more, too.
+    pub ended: u64,
+    /// How many of them are stored as active and an owner's.
+    pub owned: u64,
+    /// Whether one of the latter is of a live organization, other than the one that ends. Only asked where one does.
+    pub owns_another: bool,
+    /// Of the memberships in live organizations that are active at the moment of the attempt, the one to go to: an owner's before
+    /// others, then the one with the lowest id of its organization, which comes with it.
+    pub home: Option<(Membership, Organization)>,
+    /// Whether a membership is active at the moment of the attempt, wherever it is.
+    pub active: bool,
+    /// Whether a membership is suspended.
+    pub suspended: bool,
 }
 
 /// Rows found by id, each kind in order of id.

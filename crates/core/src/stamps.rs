@@ -137,7 +137,8 @@ impl Touched {
                 | Guard::NewOrgs
                 | Guard::NoOrg { .. }
                 | Guard::NewUsers { .. }
-                | Guard::Object { .. } => {}
+                | Guard::Object { .. }
+                | Guard::Memberships { .. } => {}
             }
         }
         for change in &plan.changes {

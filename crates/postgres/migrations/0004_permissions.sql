@@ -200,6 +200,13 @@ BEGIN
             PERFORM FROM {s}tuple t WHERE t.object_type = g ->> 'object_type' AND t.object_id = (g ->> 'object_id')::uuid
                 AND t.org_id IS DISTINCT FROM (g ->> 'org_id')::uuid AND (t.expires_at IS NULL OR t.expires_at > apply_v4.at);
             IF FOUND THEN RAISE EXCEPTION USING ERRCODE = 'TN001'; END IF;
+        WHEN 'memberships' THEN
+            -- What came after the moment of the transaction could not be seen.
+            IF current_setting('transaction_isolation') <> 'read committed' THEN RAISE EXCEPTION USING ERRCODE = 'TN003'; END IF;
+            PERFORM {s}lock_object_v1('memberships:' || (g ->> 'usr_id'));
+            SELECT count(*), count(*) FILTER (WHERE m.status = 'revoked') INTO n, more FROM {s}membership m
+                WHERE m.usr_id = (g ->> 'usr_id')::uuid;
+            IF n <> (g ->> 'rows')::bigint OR more <> (g ->> 'ended')::bigint THEN RAISE EXCEPTION USING ERRCODE = 'TN001'; END IF;
         WHEN 'new_users' THEN
             IF current_setting('transaction_isolation') <> 'read committed' THEN RAISE EXCEPTION USING ERRCODE = 'TN003'; END IF;
             PERFORM FROM jsonb_array_elements_text(g -> 'without_memberships') x

@@ -50,7 +50,12 @@ pub(crate) fn presences(plan: &Plan) -> (Presence, Presence) {
             Guard::NoOrg { id: _ } => presences.0 = presences.0.max(Presence::Relied),
             Guard::NewUsers { without_memberships: _ } => presences.1 = Presence::Changed,
             Guard::User { id: _, revision: None, advance: _ } => presences.1 = presences.1.max(Presence::Relied),
-            Guard::User { .. } | Guard::Org { .. } | Guard::Object { .. } | Guard::Tree { .. } | Guard::System { .. } => {}
+            Guard::User { .. }
+            | Guard::Org { .. }
+            | Guard::Object { .. }
+            | Guard::Memberships { .. }
+            | Guard::Tree { .. }
+            | Guard::System { .. } => {}
         }
     }
     presences
@@ -159,6 +164,7 @@ enum GuardRow {
     Tree { root: Text<Uuid>, revision: u64, advance: u8 },
     System { revision: u64, advance: u8 },
     Object { object_type: ObjectType, object_id: Text<Uuid>, org_id: Text<Uuid> },
+    Memberships { usr_id: Text<Uuid>, rows: u64, ended: u64 },
 }
 
 fn guard_row(guard: &Guard) -> GuardRow {
@@ -175,6 +181,7 @@ fn guard_row(guard: &Guard) -> GuardRow {
             GuardRow::User { id: uuid(id), revision: *revision, advance: u8::from(*advance) }
         }
         Guard::Object { object, org_id } => GuardRow::Object { object_type: object.kind, object_id: Text(object.id), org_id: uuid(org_id) },
+        Guard::Memberships { usr_id, rows, ended } => GuardRow::Memberships { usr_id: uuid(usr_id), rows: *rows, ended: *ended },
         Guard::Org { id, revision, events } => GuardRow::Org { id: uuid(id), revision: *revision, events: *events },
     }
 }

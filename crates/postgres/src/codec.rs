@@ -9,8 +9,8 @@ use tenantry_core::{
     Actor, ActorKind, AnyId, Description, Effect, EntityRef, Event, EventId, EventType, ExternalId, Facts, Group, GroupId, GroupMember,
     GroupRole, Held, Holder, Id, Identifier, Invitation, InvitationId, InvitationStatus, Membership, MembershipId, MembershipStatus,
     Metadata, Name, ObjectType, OrgFacts, OrgId, OrgStatus, Organization, OtherOwner, Permission, PermissionGrant, PermissionSlug, Reason,
-    Relation, RequestId, Role, RoleDefinition, RoleFacts, RoleId, RoleSlug, Slug, Timestamp, Tuple, TupleId, TupleKey, User, UserId,
-    UserStatus,
+    Relation, RequestId, Role, RoleDefinition, RoleFacts, RoleId, RoleSlug, Slug, Tenancy, Timestamp, Tuple, TupleId, TupleKey, User,
+    UserId, UserStatus,
 };
 use uuid::Uuid;
 
@@ -414,6 +414,17 @@ pub(crate) fn other_owner(fields: &mut impl Fields) -> Result<OtherOwner, Failur
         let revision: Option<i64> = fields.next()?;
         Ok(OtherOwner { usr_id: UserId::from_uuid(usr)?, revision: revision.map(u64::try_from).transpose()? })
     })
+}
+
+/// How many memberships a user has, and of what kinds.
+pub(crate) fn tenancy(fields: &mut impl Fields) -> Result<Tenancy, Failure> {
+    let mut read = || -> Result<Tenancy, BoxDynError> {
+        let mut count = || Ok::<_, BoxDynError>(u64::try_from(fields.next::<i64>()?)?);
+        let (rows, ended, owned) = (count()?, count()?, count()?);
+        let (owns_another, active, suspended) = (fields.next()?, fields.next()?, fields.next()?);
+        Ok(Tenancy { rows, ended, owned, owns_another, active, suspended, home: None })
+    };
+    read().map_err(|cause| unreadable("membership", "unknown", cause))
 }
 
 /// An id in a column of its own.

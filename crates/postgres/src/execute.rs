@@ -216,7 +216,7 @@ pub(crate) struct Rows {
     trees: BTreeSet<Uuid>,
     /// What belongs to no organization.
     system: bool,
-    /// `type:id`.
+    /// `type:id`, and `memberships:id` for those of a user.
     objects: BTreeSet<String>,
     users: BTreeSet<Uuid>,
     orgs: BTreeSet<OrgId>,
@@ -258,6 +258,10 @@ impl Rows {
                 Guard::System { revision: _, advance: _ } => rows.system = true,
                 Guard::Object { object, org_id: _ } => {
                     rows.objects.insert(object.to_string());
+                }
+                // As the function names it.
+                Guard::Memberships { usr_id, rows: _, ended: _ } => {
+                    rows.objects.insert(format!("memberships:{}", usr_id.as_uuid()));
                 }
             }
         }

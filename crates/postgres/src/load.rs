@@ -4,7 +4,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use tenantry_core::{
     EntityRef, Found, Grant, Hold, Id, Identifier, ImportIds, Job, Load, LoadSpec, Moving, OrgId, Owned, PermissionSlug, RoleSlug, Slug,
-    Snapshot, Standpoint, Timestamp, Tuple, Wants,
+    Snapshot, Standpoint, Tenancy, Timestamp, Tuple, Wants,
 };
 use uuid::Uuid;
 
@@ -62,7 +62,15 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
         LoadSpec::Org { org, slug } => {
             rows!(conn, load, sql.load_org, sql.load_org_as, [org.as_uuid(), slug.as_ref().map(Slug::as_str)], [])
         }
-        LoadSpec::OrgEnd { org, ids } => {
+        LoadSpec::Tenants { usr, slugs } => {
+            let slugs: Vec<&str> = slugs.iter().map(Slug::as_str).collect();
+            sql.load_tenants.query().bind(usr.as_uuid()).bind(slugs).bind(at).fetch_all(&mut *conn).await?
+        }
+        LoadSpec::OrgEnd { org, ids, owner: Some(owner) } => {
+            let owner = owner.as_uuid();
+            rows!(conn, load, sql.load_own_end, sql.load_own_end_as, [org.as_uuid(), i64::from(*ids), at, owner], [])
+        }
+        LoadSpec::OrgEnd { org, ids, owner: None } => {
             rows!(conn, load, sql.load_org_end, sql.load_org_end_as, [org.as_uuid(), i64::from(*ids), at], [])
         }
         LoadSpec::Join { org, usr, role: _ } => rows!(conn, load, sql.load_join, sql.load_join_as, [org.as_uuid(), usr.as_uuid(), at], []),
@@ -207,7 +215,18 @@ pub(crate) async fn load(sql: &Statements, conn: &mut PgConnection, load: Load<'
             seen.org = record(first, from, codec::org)?;
             seen.slug_holder = holder(first, from + 1)?;
         }
-        LoadSpec::OrgEnd { .. } => {
+        LoadSpec::Tenants { .. } => {
+            seen.user = record(first, from, codec::user)?;
+            seen.tenancy = tenancy(first, from + 1)?;
+            let taken: Vec<String> = first.try_get(from + 4)?;
+            seen.taken = taken.iter().filter_map(|slug| Slug::parse(slug)).collect();
+        }
+        LoadSpec::OrgEnd { owner, .. } => {
+            if owner.is_some() {
+                seen.user = record(first, from + 7, codec::user)?;
+                seen.membership = record(first, from + 8, codec::membership)?;
+                seen.tenancy = tenancy(first, from + 9)?;
+            }
             seen.org = record(first, from, codec::org)?;
             seen.has_children = first.try_get(from + 1)?;
             let ids: Vec<Uuid> = first.try_get(from + 3)?;
@@ -320,6 +339,7 @@ fn has_standing(spec: &LoadSpec) -> bool {
         LoadSpec::Nothing
         | LoadSpec::User { .. }
         | LoadSpec::Owner { .. }
+        | LoadSpec::Tenants { .. }
         | LoadSpec::Accept { .. }
         | LoadSpec::Expired { .. }
         | LoadSpec::Catalog { .. }
@@ -358,6 +378,13 @@ fn owned(row: &PgRow) -> Result<Option<Owned>, Failure> {
     let Some(org) = org else { return Ok(None) };
     let other = record(row, 4, codec::other_owner)?;
     Ok(Some(Owned { org_id: codec::id("organization", org)?, revision: list::count(row, 3)?, other }))
+}
+
+/// Where a user belongs: three values from a column on.
+fn tenancy(row: &PgRow, at: usize) -> Result<Option<Box<Tenancy>>, Failure> {
+    let Some(tenancy) = record(row, at, codec::tenancy)? else { return Ok(None) };
+    let home = record(row, at + 1, codec::membership)?.zip(record(row, at + 2, codec::org)?);
+    Ok(Some(Box::new(Tenancy { home, ..tenancy })))
 }
 
 fn holder(row: &PgRow, at: usize) -> Result<Option<OrgId>, Failure> {

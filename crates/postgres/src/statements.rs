@@ -301,6 +301,54 @@ fn load_org_end() -> String {
     )
 }
 
+/// Where the user `{usr}` belongs at a moment, and may belong without the organization `{without}`: as (how many memberships there are,
+/// how many of them are revoked, how many an active owner's, whether one of those is of a live organization, whether one is active, whether
+/// one is suspended), and the membership to go to with its organization.
+fn tenancy(usr: &str, without: Option<&str>, at: &str) -> String {
+    let of_user = format!("{{s}}membership m WHERE m.usr_id = {usr}");
+    let owned = "m.status = 'active' AND m.role_id = '{owner}'";
+    let owns_another = without.map_or_else(
+        || "false".to_owned(),
+        |org| format!("EXISTS (SELECT FROM {of_user} AND {owned} AND m.org_id <> {org} AND {})", org_live("m.org_id")),
+    );
+    let active = format!("m.status = 'active' AND {}", not_expired("m", at));
+    // Whether its organization is live is asked of one after the other, until one is.
+    let home = |what: &str| {
+        format!(
+            "(SELECT {what} FROM (SELECT m.* FROM {of_user} AND {active} ORDER BY m.role_id <> '{{owner}}', m.org_id OFFSET 0) m \
+             WHERE {} LIMIT 1)",
+            org_live("m.org_id")
+        )
+    };
+    format!(
+        "(SELECT ROW(count(*), count(*) FILTER (WHERE m.status = 'revoked'), count(*) FILTER (WHERE {owned}), {owns_another}, \
+         EXISTS (SELECT FROM {of_user} AND {active}), count(*) FILTER (WHERE m.status = 'suspended') > 0) FROM {of_user}), {}, {}",
+        home(&format!("ROW({})", columns(MEM, "m"))),
+        one("organization", "h", ORG, &format!("h.id = {}", home("m.org_id"))),
+    )
+}
+
+/// `$1` user, `$2` slugs, `$3` moment.
+fn load_tenants() -> String {
+    format!(
+        "SELECT pg_backend_pid(), {}, {}, ARRAY(SELECT s.slug FROM {{s}}organization_slug s \
+         WHERE s.slug = ANY ((SELECT $2::text[])::text[]) ORDER BY s.slug)",
+        one("user_account", "u", USER, "u.id = $1"),
+        tenancy("$1", None, "$3"),
+    )
+}
+
+/// As [`load_org_end`], `$4` who ends it as one of their own.
+fn load_own_end() -> String {
+    format!(
+        "{}, {}, {}, {}",
+        load_org_end(),
+        one("user_account", "u", USER, "u.id = $4"),
+        one("membership", "e", MEM, "e.org_id = $1 AND e.usr_id = $4 AND e.status <> 'revoked'"),
+        tenancy("$4", Some("$1"), "$3"),
+    )
+}
+
 fn load_join() -> String {
     format!(
         "SELECT pg_backend_pid(){{actor}}, {}, {}, {}, {}, {}, {}",
@@ -697,6 +745,9 @@ statements! {
     load_org_as = guarded(&load_org(), "$1", "$3");
     load_org_end = plain(&load_org_end());
     load_org_end_as = guarded(&load_org_end(), "$1", "$4");
+    load_own_end = plain(&load_own_end());
+    load_own_end_as = guarded(&load_own_end(), "$1", "$5");
+    load_tenants = load_tenants();
     /// `$1` organization, `$2` user, `$3` moment.
     load_join = plain(&load_join());
     load_join_as = guarded(&load_join(), "$1", "$4");

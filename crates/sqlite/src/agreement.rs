@@ -121,7 +121,7 @@ pub(crate) fn change(dice: &mut Dice, state: &State, at: Timestamp) -> Change {
     let user_status = |dice: &mut Dice| dice.pick(UserStatus::ALL);
     let stored = [MembershipStatus::Active, MembershipStatus::Active, MembershipStatus::Suspended, MembershipStatus::Revoked];
     let inv_status = |dice: &mut Dice| dice.pick(InvitationStatus::ALL);
-    let spec = LoadSpec::OrgEnd { org: id(org), ids: 3 };
+    let spec = LoadSpec::OrgEnd { org: id(org), ids: 3, owner: None };
     let ends = state.load(Load { spec: &spec, actor: None, at });
     match dice.below(22) {
         0 => Change::InsertUser(User { status: user_status(dice), ..user(usr) }),
@@ -197,7 +197,9 @@ pub(crate) fn change(dice: &mut Dice, state: &State, at: Timestamp) -> Change {
 }
 
 fn guard(dice: &mut Dice) -> Guard {
-    match dice.below(6) {
+    match dice.below(7) {
+        // Both the usual numbers of a few rows and some that cannot be.
+        6 => Guard::Memberships { usr_id: id(dice.one(FEW)), rows: dice.below(4).into(), ended: dice.below(3).into() },
         4 => Guard::NewOrgs,
         5 => Guard::NoOrg { id: id(dice.one(FEW)) },
         0 => Guard::User { id: id(dice.one(FEW)), revision: dice.some(|dice| u64::from(dice.below(2))), advance: dice.below(2) == 0 },
@@ -245,7 +247,8 @@ fn specs(dice: &mut Dice, state: &State) -> Vec<LoadSpec> {
         LoadSpec::Owner { usr },
         LoadSpec::NewOrg { creator: usr, parent: dice.some(|_| org), slug: dice.some(Dice::slug) },
         LoadSpec::Org { org, slug: dice.some(Dice::slug) },
-        LoadSpec::OrgEnd { org, ids: dice.below(4) },
+        LoadSpec::OrgEnd { org, ids: dice.below(4), owner: dice.some(|_| usr) },
+        LoadSpec::Tenants { usr: other, slugs: (0..dice.below(4)).map(|_| dice.slug()).collect() },
         LoadSpec::Join { org, usr, role: RoleSlug::parse(dice.slug_of_role()) },
         LoadSpec::Member {
             mem: id(mem),

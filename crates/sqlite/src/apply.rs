@@ -9,7 +9,7 @@ use tenantry_core::{
 };
 
 use crate::access::{self, held_by, own_slug};
-use crate::codec::{bytes, integer};
+use crate::codec::{self, bytes, integer};
 use crate::error::{Failure, unique_key};
 use crate::session::Session;
 use crate::tuples::{ends, is_elsewhere};
@@ -72,6 +72,10 @@ fn hold(db: &Session, guard: &Guard, at: Timestamp) -> Result<(), Failure> {
                 stored_revision(db, &db.sql.org_revision, id)? == Some(integer(*revision))
             };
             expect(same, "organization", id)
+        }
+        Guard::Memberships { usr_id, rows, ended } => {
+            let there = db.first(&db.sql.tenancy, [bytes(usr_id)], codec::tenancy)?.unwrap_or_default();
+            expect((there.rows, there.ended) == (*rows, *ended), "membership", usr_id)
         }
         Guard::Object { object, org_id } => expect(!is_elsewhere(db, *object, *org_id, at)?, "tuple", object),
     }
@@ -746,6 +750,9 @@ mod tests {
             object("org", 1, 1),
             object("doc", 3, 1),
         ];
+        for (usr_id, rows, ended) in [(1, 0, 0), (1, 1, 0), (1, 2, 0), (1, 2, 1), (1, 3, 1), (99, 0, 0), (99, 1, 0)] {
+            guards.push(Guard::Memberships { usr_id: id(usr_id), rows, ended });
+        }
         for advance in [false, true] {
             guards.extend([user(1, Some(0), advance), user(1, Some(1), advance), user(1, None, advance)]);
             guards.extend([user(3, None, advance), user(3, Some(0), advance)]);

@@ -7,7 +7,7 @@ use tenantry_core::{
     Actor, ActorKind, Description, Effect, EntityRef, Event, EventId, EventType, ExternalId, Facts, Group, GroupId, GroupMember, GroupRole,
     Held, Holder, Id, Identifier, Invitation, InvitationId, InvitationStatus, Membership, MembershipId, MembershipStatus, Name, ObjectType,
     OrgFacts, OrgId, OrgStatus, Organization, OtherOwner, Permission, PermissionGrant, PermissionSlug, Reason, Relation, RequestId, Role,
-    RoleDefinition, RoleFacts, RoleId, RoleSlug, Slug, Timestamp, Tuple, TupleId, TupleKey, User, UserId, UserStatus,
+    RoleDefinition, RoleFacts, RoleId, RoleSlug, Slug, Tenancy, Timestamp, Tuple, TupleId, TupleKey, User, UserId, UserStatus,
 };
 use uuid::Uuid;
 
@@ -401,6 +401,14 @@ pub(crate) fn holding(row: &Row<'_>) -> Result<(Slug, OrgId), Failure> {
 /// A user, and the revision of their row if there is one.
 pub(crate) fn other_owner(row: &Row<'_>) -> Result<OtherOwner, Failure> {
     reading::<UserId, _>("membership", row, |cells| Ok(OtherOwner { usr_id: cells.take(id)?, revision: cells.optional(count)? }))
+}
+
+/// How many memberships a user has, and of what kinds.
+pub(crate) fn tenancy(row: &Row<'_>) -> Result<Tenancy, Failure> {
+    reading::<UserId, _>("membership", row, |cells| {
+        let (rows, ended, owned, suspended) = (cells.take(count)?, cells.take(count)?, cells.take(count)?, cells.take(count)?);
+        Ok(Tenancy { rows, ended, owned, suspended: suspended > 0, ..Tenancy::default() })
+    })
 }
 
 /// What an organization's liveness hangs on: those above it, and its own status.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Params, params};
 use tenantry_core::{
     EntityRef, Found, Grant, Hold, ImportIds, Invitation, InvitationId, Load, LoadSpec, MembershipId, OrgId, Organization, OtherOwner,
-    Owned, RoleSlug, Slug, Snapshot, Standing, Standpoint, Timestamp, Tuple, TupleId, TupleKey, UserId,
+    Owned, RoleSlug, Slug, Snapshot, Standing, Standpoint, Tenancy, Timestamp, Tuple, TupleId, TupleKey, UserId,
 };
 
 use crate::access;
@@ -41,8 +41,22 @@ pub(crate) fn load(db: &Session, load: Load<'_>) -> Result<Snapshot, Failure> {
             seen.slug_holder = slug_holder(db, slug.as_ref())?;
             place = Some(*id);
         }
-        LoadSpec::OrgEnd { org: id, ids } => {
+        LoadSpec::Tenants { usr, slugs } => {
+            seen.user = user(db, *usr)?;
+            seen.tenancy = Some(Box::new(tenancy(db, *usr, None, at)?));
+            for slug in slugs {
+                seen.taken.extend(slug_holder(db, Some(slug))?.map(|_| slug.clone()));
+            }
+            seen.taken.sort_unstable();
+            seen.taken.dedup();
+        }
+        LoadSpec::OrgEnd { org: id, ids, owner } => {
             seen.org = org(db, *id)?;
+            if let Some(usr) = owner {
+                seen.user = user(db, *usr)?;
+                seen.membership = list::current(db, *id, *usr)?;
+                seen.tenancy = Some(Box::new(tenancy(db, *usr, Some(*id), at)?));
+            }
             seen.has_children = db.holds(&db.sql.has_children, [bytes(id)])?;
             let first = db.rows(&db.sql.current_ids, params![bytes(id), ids], |row| codec::only_id::<MembershipId>("membership", row))?;
             seen.current = (count(db, "membership", &db.sql.current_count, [bytes(id)])?, first);
@@ -280,6 +294,26 @@ fn owned(db: &Session, usr: UserId) -> Result<Vec<Owned>, Failure> {
         }
     }
     Ok(owned)
+}
+
+/// Where a user belongs, and may belong without one organization.
+fn tenancy(db: &Session, usr: UserId, without: Option<OrgId>, at: Timestamp) -> Result<Tenancy, Failure> {
+    let counts = db.first(&db.sql.tenancy, [bytes(&usr)], codec::tenancy)?;
+    let mut tenancy = counts.unwrap_or_default();
+    if let Some(ends) = without {
+        for owned in db.rows(&db.sql.owned_orgs, [bytes(&usr)], |row| codec::only_id::<OrgId>("membership", row))? {
+            tenancy.owns_another = tenancy.owns_another || (owned != ends && list::is_live(db, owned)?);
+        }
+    }
+    let bound = params![bytes(&usr), at.as_micros()];
+    for id in db.rows(&db.sql.active_orgs, bound, |row| codec::only_id::<OrgId>("membership", row))? {
+        tenancy.active = true;
+        if list::is_live(db, id)? {
+            tenancy.home = list::current(db, id, usr)?.zip(org(db, id)?);
+            break;
+        }
+    }
+    Ok(tenancy)
 }
 
 fn found(db: &Session, ids: &ImportIds, at: Timestamp) -> Result<Found, Failure> {

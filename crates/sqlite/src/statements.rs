@@ -126,6 +126,12 @@ statements! {
     /// What an organization's liveness hangs on.
     org_line = "SELECT id, ancestors, status FROM {s}organization WHERE id = ?1";
     owned_orgs = "SELECT org_id FROM {s}membership WHERE usr_id = ?1 AND status = 'active' AND role_id = {owner} ORDER BY org_id";
+    /// `?1` user: how many memberships there are, how many of them are revoked, how many an active owner's, whether one is suspended.
+    tenancy = "SELECT count(*), count(*) FILTER (WHERE status = 'revoked'), count(*) FILTER (WHERE status = 'active' AND role_id = {owner}), \
+        count(*) FILTER (WHERE status = 'suspended') FROM {s}membership WHERE usr_id = ?1";
+    /// `?1` user, `?2` moment: where they are an owner before others.
+    active_orgs = "SELECT org_id FROM {s}membership WHERE usr_id = ?1 AND status = 'active' \
+        AND (expires_at IS NULL OR expires_at > ?2) ORDER BY role_id <> {owner}, org_id";
 
     invitation_by_id = "SELECT {inv} FROM {s}invitation WHERE id = ?1";
     /// `?1` organization, `?2` identifier.
@@ -545,8 +551,9 @@ mod tests {
 
     #[test]
     fn no_statement_walks_through_a_table() {
-        // What has come to its end is found by its end, and wanted by its id.
-        let sorts = ["descendants", "owned_orgs", "expired_invitations", "expired_tuples", "facts_all", "facts_some", "facts_one"];
+        // What has come to its end is found by its end, and wanted by its id; where a user is, by the user.
+        let sorts =
+            ["descendants", "owned_orgs", "active_orgs", "expired_invitations", "expired_tuples", "facts_all", "facts_some", "facts_one"];
         for db in [Session::scratch(PREFIX), analyzed()] {
             for (name, sql) in targeted(&db) {
                 let mut statement = db.connection().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

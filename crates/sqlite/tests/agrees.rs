@@ -13,13 +13,13 @@ use tenantry_core::rules::Rules;
 use tenantry_core::source::ManualClock;
 use tenantry_core::{
     AcceptInvitation, AddMember, AdminRemove, Caller, Cause, ChangeRole, CheckAny, CheckOne, Clock, CountMembers, CreateInvitation,
-    CreateInvitations, CreateOrg, CreateTuple, CreateUser, DeclineInvitation, DeleteTuple, Dump, EntityRef, Error, ExtendInvitation,
-    Import, ImportInvitation, ImportMember, ImportOrg, ImportRow, ImportTuple, ImportUser, Inspect, InvitationId, InvitationInput,
-    InvitationStatus, ListAllChanges, ListChanges, ListChildren, ListDescendants, ListInvitations, ListInvitationsFor, ListMembers,
-    ListMemberships, ListOrgs, ListSiblings, ListTuplesForObject, ListTuplesForSubject, Membership, MembershipId, MembershipStatus, OrgId,
-    OrgStatus, PageRequest, Patch, PreTuple, ReadTree, Reason, ReinstateMembership, ReinstateOrg, ReinstateUser, RequestId,
-    RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, Sweep, TenancyStore, Timestamp,
-    TransferOwnership, TupleId, UpdateMembership, UpdateOrg, UserId,
+    CreateInvitations, CreateOrg, CreateTenant, CreateTuple, CreateUser, DeclineInvitation, DeleteTenant, DeleteTuple, Dump, EnsureTenant,
+    EntityRef, Error, ExtendInvitation, Import, ImportInvitation, ImportMember, ImportOrg, ImportRow, ImportTuple, ImportUser, Inspect,
+    InvitationId, InvitationInput, InvitationStatus, ListAllChanges, ListChanges, ListChildren, ListDescendants, ListInvitations,
+    ListInvitationsFor, ListMembers, ListMemberships, ListOrgs, ListSiblings, ListTuplesForObject, ListTuplesForSubject, Membership,
+    MembershipId, MembershipStatus, OrgId, OrgStatus, PageRequest, Patch, PreTuple, ReadTree, Reason, ReinstateMembership, ReinstateOrg,
+    ReinstateUser, RequestId, RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, Sweep,
+    TenancyStore, TenantMode, TenantPolicy, Timestamp, TransferOwnership, TupleId, UpdateMembership, UpdateOrg, UserId,
 };
 use tenantry_sqlite::Options;
 
@@ -569,6 +569,23 @@ async fn wander(store: &(impl TenancyStore + Inspect), clock: &ManualClock, seed
             16 => {
                 let limit = i64::try_from(dice.below(4)).unwrap();
                 drop(step!(update_org(UpdateOrg::new(org).seat_limit(Patch::Set(limit)).metadata(Patch::Set(value("{}"))))));
+            }
+            17 if dice.below(4) == 0 => {
+                let policy = TenantPolicy::new(dice.pick(&TenantMode::ALL)).max_tenants(u32::try_from(dice.below(3)).unwrap());
+                match dice.below(3) {
+                    0 => drop(step!(delete_tenant(DeleteTenant::new(usr, org, policy)))),
+                    1 => {
+                        if let Some(made) = step!(create_tenant_with_ownership(CreateTenant::new(usr, dice.pick(&slugs), policy))) {
+                            orgs.push(made.org.id);
+                            mems.push(made.owner_membership.id);
+                        }
+                    }
+                    _ => {
+                        let made = step!(ensure_tenant_for_user(EnsureTenant::new(usr, policy).name("Ann")));
+                        orgs.extend(made.as_ref().and_then(|made| made.org.as_ref()).map(|org| org.id));
+                        mems.extend(made.and_then(|made| made.membership).map(|mem| mem.id));
+                    }
+                }
             }
             17 if dice.below(2) == 0 => drop(step!(suspend_org(SuspendOrg::new(org)))),
             17 if dice.below(3) == 0 => drop(step!(revoke_org(RevokeOrg::new(org)))),

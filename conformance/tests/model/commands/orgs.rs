@@ -131,3 +131,64 @@ impl Maker {
         Some(draft("revoke_org", json!({"org_id": self.view.refer(org.id)})).by(actor))
     }
 }
+
+const PEOPLE: [&str; 4] = ["Ann", "Ann", "Zoë", "例"];
+
+/// Tenants.
+impl Maker {
+    /// On whose behalf something of a user's own is done: mostly nobody's, else theirs, now and then another one's.
+    fn oneself(&mut self, usr: UserId) -> Option<UserId> {
+        if !self.dice.percent(30) {
+            return None;
+        }
+        Some(if self.slip(30) { self.person() } else { usr })
+    }
+
+    fn with_policy(&mut self, mut input: Value) -> Value {
+        let mode = if self.slip(10) { "strict" } else { self.one_of(&["flexible", "personal", "personal", "required", "required"]) };
+        input["mode"] = json!(mode);
+        input["max_tenants"] = self.maybe(60, |maker| json!(i64::try_from(maker.dice.below(4)).expect("a number")));
+        input["default_name"] = self.maybe(20, |maker| json!(if maker.slip(30) { "" } else { maker.one_of(&NAMES) }));
+        input
+    }
+
+    /// So that there are some for whom one is made, someone of whom nothing is known yet comes now and then.
+    fn somebody(&mut self) -> UserId {
+        let number = self.dice.below(6);
+        let id = format!("usr_019600000000700080000000000000f{number}");
+        if self.dice.percent(30) { id.parse().expect("an id") } else { self.person() }
+    }
+
+    pub(super) fn ensure_tenant_for_user(&mut self) -> Option<Draft> {
+        let usr = self.somebody();
+        if self.view.rows.organizations.len() > 9 {
+            return None;
+        }
+        let name = self.maybe(70, |maker| json!(if maker.slip(20) { "" } else { maker.one_of(&PEOPLE) }));
+        let actor = self.oneself(usr);
+        let input = self.with_policy(json!({"usr_id": self.view.refer(usr), "name": name}));
+        Some(draft("ensure_tenant_for_user", input).by(actor))
+    }
+
+    pub(super) fn create_tenant_with_ownership(&mut self) -> Option<Draft> {
+        if self.view.rows.organizations.len() > 9 {
+            return None;
+        }
+        let usr = self.person();
+        // Names make slugs, those of organizations of other names too.
+        let name = if self.slip(20) { "" } else { self.one_of(&["Acme", "acme!", "Beta", "Core 2", "Ann's Workspace", "例"]) };
+        let slug = self.maybe(20, |maker| json!(maker.slug()));
+        let actor = self.oneself(usr);
+        let input = self.with_policy(json!({"usr_id": self.view.refer(usr), "name": name, "slug": slug}));
+        Some(draft("create_tenant_with_ownership", input).by(actor))
+    }
+
+    pub(super) fn delete_tenant(&mut self) -> Option<Draft> {
+        let owns =
+            |maker: &Self, mem: &tenantry_core::Membership| mem.role == Role::Owner && maker.is_active(mem) && maker.acts(mem.usr_id);
+        let mem = self.member(owns)?;
+        let actor = self.oneself(mem.usr_id);
+        let input = self.with_policy(json!({"usr_id": self.view.refer(mem.usr_id), "org_id": self.view.refer(mem.org_id)}));
+        Some(draft("delete_tenant", input).by(actor))
+    }
+}

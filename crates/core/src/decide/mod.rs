@@ -20,6 +20,7 @@ mod ownership;
 mod roles;
 mod seeding;
 mod sweep;
+mod tenants;
 mod tuples;
 mod users;
 
@@ -66,6 +67,7 @@ pub use roles::{
 };
 pub use seeding::{RolePatterns, SeedRolePermissions, SeededPermissions, SeededRolePermissions, UnmatchedPattern};
 pub use sweep::{Sweep, Swept};
+pub use tenants::{CreateTenant, DeleteTenant, EnsureTenant, EnsuredTenant, TenantMode, TenantPolicy};
 pub(crate) use tuples::tuple_key;
 pub use tuples::{CreateTuple, DeleteTuple};
 pub use users::{CreateUser, CreatedUser, ReinstateUser, RevokeUser, SuspendUser, SuspendedUser};

@@ -82,7 +82,7 @@ pub struct CreatedOrg {
     pub owner_membership: Membership,
 }
 
-fn slug_form(text: &str) -> Result<Slug, DomainError> {
+pub(super) fn slug_form(text: &str) -> Result<Slug, DomainError> {
     Slug::parse(text).ok_or_else(|| Precondition::OrgSlugFormat.into())
 }
 
@@ -438,7 +438,7 @@ on_org!(
     RevokeOrg
 );
 
-fn not_already(org: &Organization, states: &[OrgStatus]) -> Result<(), DomainError> {
+pub(super) fn not_already(org: &Organization, states: &[OrgStatus]) -> Result<(), DomainError> {
     if states.contains(&org.status) {
         return Err(DomainError::AlreadyTerminal { kind: IdType::Organization, state: org.status.as_str() });
     }
@@ -499,11 +499,18 @@ impl Command for ReinstateOrg {
 /// The most membership ids that one `organization.revoked` event names.
 const IDS_IN_EVENT: u32 = 1000;
 
+impl RevokeOrg {
+    /// What it relies on, and what an owner does who ends it as one of their own.
+    pub(super) const fn load_for(&self, owner: Option<UserId>) -> LoadSpec {
+        LoadSpec::OrgEnd { org: self.org_id, ids: IDS_IN_EVENT, owner }
+    }
+}
+
 impl Command for RevokeOrg {
     type Output = Organization;
 
     fn load(&self) -> Result<LoadSpec, DomainError> {
-        Ok(LoadSpec::OrgEnd { org: self.org_id, ids: IDS_IN_EVENT })
+        Ok(self.load_for(None))
     }
 
     fn decide(&self, seen: &Snapshot, env: &mut Env<'_>) -> Result<Decision<Organization>, DomainError> {

@@ -17,10 +17,10 @@ use crate::decide::check;
 use crate::decide::guard::{self, Acting};
 use crate::decide::{
     AcceptInvitation, AcceptedInvitation, AddMember, AdminRemove, Caller, ChangeRole, Command, CreateInvitation, CreateInvitations,
-    CreateOrg, CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation, DeleteTuple, Env, ExtendInvitation, Guarded, IdTape,
-    Import, ImportCounts, InvitedRow, MoveOrg, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeInvitation, RevokeOrg, RevokeUser,
-    SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, TransferOwnership, TransferredOwnership,
-    UpdateMembership, UpdateOrg,
+    CreateOrg, CreateTenant, CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation, DeleteTenant, DeleteTuple, EnsureTenant,
+    EnsuredTenant, Env, ExtendInvitation, Guarded, IdTape, Import, ImportCounts, InvitedRow, MoveOrg, ReinstateMembership, ReinstateOrg,
+    ReinstateUser, RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep,
+    Swept, TransferOwnership, TransferredOwnership, UpdateMembership, UpdateOrg,
 };
 use crate::doctor::Repair;
 use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, Organization, User, is_live};
@@ -544,6 +544,18 @@ impl<B: Backend> TenancyStore for Engine<B> {
     }
 
     async fn revoke_org(&self, request: RevokeOrg) -> Result<Organization, Error> {
+        self.run(request).await
+    }
+
+    async fn ensure_tenant_for_user(&self, request: EnsureTenant) -> Result<EnsuredTenant, Error> {
+        self.run(request).await
+    }
+
+    async fn create_tenant_with_ownership(&self, request: CreateTenant) -> Result<CreatedOrg, Error> {
+        self.run(request).await
+    }
+
+    async fn delete_tenant(&self, request: DeleteTenant) -> Result<Organization, Error> {
         self.run(request).await
     }
 

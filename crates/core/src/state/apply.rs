@@ -142,6 +142,11 @@ impl State {
                 }
                 _ => return Err(Refusal::Conflict),
             },
+            Guard::Memberships { usr_id, rows, ended } => {
+                if self.memberships_of(*usr_id) != (*rows, *ended) {
+                    return Err(Refusal::Conflict);
+                }
+            }
             // Nobody else is about to claim it either.
             Guard::Object { object, org_id } => {
                 if self.is_elsewhere(*object, *org_id, at) {

@@ -7,7 +7,7 @@ use super::roster::Row;
 use crate::access::Holder;
 use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, OrgStatus, Organization, User, UserStatus, are_live};
 use crate::id::{Id, InvitationId, MembershipId, OrgId, TupleId, UserId};
-use crate::load::{Found, Hold, ImportIds, Load, LoadSpec, OtherOwner, Owned, Snapshot, Standing, Standpoint};
+use crate::load::{Found, Hold, ImportIds, Load, LoadSpec, OtherOwner, Owned, Snapshot, Standing, Standpoint, Tenancy};
 use crate::role::Role;
 use crate::time::Timestamp;
 use crate::tuple::{EntityRef, Grant, Tuple, TupleKey};
@@ -40,7 +40,19 @@ impl State {
                 seen.org = self.org(*org);
                 seen.slug_holder = slug.as_ref().and_then(|slug| self.slugs.get(slug).copied());
             }
-            LoadSpec::OrgEnd { org, ids } => {
+            LoadSpec::Tenants { usr, slugs } => {
+                seen.user = self.user(*usr);
+                seen.tenancy = Some(Box::new(self.tenancy(*usr, None, at)));
+                seen.taken = slugs.iter().filter(|slug| self.slugs.contains_key(*slug)).cloned().collect();
+                seen.taken.sort_unstable();
+                seen.taken.dedup();
+            }
+            LoadSpec::OrgEnd { org, ids, owner } => {
+                if let Some(usr) = owner {
+                    seen.user = self.user(*usr);
+                    seen.membership = self.current_of(*org, *usr);
+                    seen.tenancy = Some(Box::new(self.tenancy(*usr, Some(*org), at)));
+                }
                 seen.org = self.org(*org);
                 seen.has_children = self.child_orgs(*org, None).any(|child| child.status != OrgStatus::Revoked);
                 let current: Vec<MembershipId> = self.current_of_org(*org).map(|mem| mem.id).collect();
@@ -276,6 +288,30 @@ impl State {
             .collect();
         owned.sort_by_key(|owned| owned.org_id);
         owned
+    }
+
+    /// How many memberships a user has or had, and how many of these are revoked.
+    pub(super) fn memberships_of(&self, usr: UserId) -> (u64, u64) {
+        let ended = self.memberships.of_user(usr, None).filter(|mem| mem.status == MembershipStatus::Revoked);
+        (count_of(self.memberships.of_user(usr, None)), count_of(ended))
+    }
+
+    /// Where a user belongs, and may belong without one organization.
+    fn tenancy(&self, usr: UserId, without: Option<OrgId>, at: Timestamp) -> Tenancy {
+        let (rows, ended) = self.memberships_of(usr);
+        let of_user = || self.memberships.of_user(usr, None);
+        let owned = || of_user().filter(|mem| mem.status == MembershipStatus::Active && mem.role() == Role::Owner);
+        let active = || of_user().filter(|mem| mem.status_at(at) == MembershipStatus::Active);
+        let home = active().filter(|mem| self.org_live(mem.org_id)).min_by_key(|mem| (mem.role() != Role::Owner, mem.org_id));
+        Tenancy {
+            rows,
+            ended,
+            owned: count_of(owned()),
+            owns_another: without.is_some_and(|org| owned().any(|mem| mem.org_id != org && self.org_live(mem.org_id))),
+            home: home.and_then(|mem| Some((mem.unpack(), self.org(mem.org_id)?))),
+            active: active().next().is_some(),
+            suspended: of_user().any(|mem| mem.status == MembershipStatus::Suspended),
+        }
     }
 
     fn found(&self, ids: &ImportIds, at: Timestamp) -> Found {

@@ -13,9 +13,10 @@ use serde::{Serialize, Serializer};
 use crate::decide::tuple_key;
 use crate::decide::{
     AcceptInvitation, AcceptedInvitation, AddMember, AdminRemove, Caller, ChangeRole, CreateInvitation, CreateInvitations, CreateOrg,
-    CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation, DeleteTuple, ExtendInvitation, Import, ImportCounts, InvitedRow,
-    MoveOrg, ReinstateMembership, ReinstateOrg, ReinstateUser, RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership,
-    SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept, TransferOwnership, TransferredOwnership, UpdateMembership, UpdateOrg,
+    CreateTenant, CreateTuple, CreateUser, CreatedOrg, CreatedUser, DeclineInvitation, DeleteTenant, DeleteTuple, EnsureTenant,
+    EnsuredTenant, ExtendInvitation, Import, ImportCounts, InvitedRow, MoveOrg, ReinstateMembership, ReinstateOrg, ReinstateUser,
+    RevokeInvitation, RevokeOrg, RevokeUser, SelfLeave, SuspendMembership, SuspendOrg, SuspendUser, SuspendedUser, Sweep, Swept,
+    TransferOwnership, TransferredOwnership, UpdateMembership, UpdateOrg,
 };
 use crate::doctor::Repair;
 use crate::entity::{Invitation, InvitationStatus, Membership, MembershipStatus, OrgStatus, Organization, User};
@@ -606,6 +607,13 @@ pub trait TenancyStore: AccessStore + PermissionResolver + fmt::Debug + Send + S
     async fn reinstate_org(&self, request: ReinstateOrg) -> Result<Organization, Error>;
     /// Ends an organization and all its memberships. Spec: `organizations.md#revoke_org`.
     async fn revoke_org(&self, request: RevokeOrg) -> Result<Organization, Error>;
+    /// The organization that a user works in, made for them where there is none and the policy says so.
+    /// Spec: `tenants.md#ensure_tenant_for_user`.
+    async fn ensure_tenant_for_user(&self, request: EnsureTenant) -> Result<EnsuredTenant, Error>;
+    /// Creates an organization that a user owns, where the policy allows one more. Spec: `tenants.md#create_tenant_with_ownership`.
+    async fn create_tenant_with_ownership(&self, request: CreateTenant) -> Result<CreatedOrg, Error>;
+    /// Ends an organization as its owner, where the policy lets them. Spec: `tenants.md#delete_tenant`.
+    async fn delete_tenant(&self, request: DeleteTenant) -> Result<Organization, Error>;
 
     /// Makes a user a member. Spec: `memberships.md#add_member`.
     async fn add_member(&self, request: AddMember) -> Result<Membership, Error>;

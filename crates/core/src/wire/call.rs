@@ -7,11 +7,12 @@ use super::{Reply, import_row};
 use crate::access::Effect;
 use crate::decide::{
     AcceptInvitation, AddGroupMember, AddGroupRole, AddMember, AdminRemove, ChangeRole, CreateGroup, CreateInvitation, CreateInvitations,
-    CreateOrg, CreateRole, CreateTuple, CreateUser, DeclineInvitation, DefinePermission, DeleteGroup, DeleteRole, DeleteTuple,
-    ExtendInvitation, GrantRolePermissions, Import, InvitationInput, ManifestResource, MoveOrg, PermissionDefinition, ReinstateMembership,
-    ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation, RevokeOrg, RevokeRolePermissions, RevokeUser,
-    RolePatterns, SeedRolePermissions, SeedSystemRoles, SelfLeave, SetMembershipOverride, SetOrgOverride, SuspendMembership, SuspendOrg,
-    SuspendUser, Sweep, SyncCatalog, TenantScope, TransferOwnership, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole, check,
+    CreateOrg, CreateRole, CreateTenant, CreateTuple, CreateUser, DeclineInvitation, DefinePermission, DeleteGroup, DeleteRole,
+    DeleteTenant, DeleteTuple, EnsureTenant, ExtendInvitation, GrantRolePermissions, Import, InvitationInput, ManifestResource, MoveOrg,
+    PermissionDefinition, ReinstateMembership, ReinstateOrg, ReinstateUser, RemoveGroupMember, RemoveGroupRole, RevokeInvitation,
+    RevokeOrg, RevokeRolePermissions, RevokeUser, RolePatterns, SeedRolePermissions, SeedSystemRoles, SelfLeave, SetMembershipOverride,
+    SetOrgOverride, SuspendMembership, SuspendOrg, SuspendUser, Sweep, SyncCatalog, TenantMode, TenantPolicy, TenantScope,
+    TransferOwnership, UpdateGroup, UpdateMembership, UpdateOrg, UpdateRole, check,
 };
 use crate::entity::{InvitationStatus, MembershipStatus, OrgStatus};
 use crate::error::{DomainError, Error};
@@ -174,6 +175,24 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
         "revoke_org" => {
             let request = RevokeOrg::new(caused!(held, input, input.id("org_id")?));
             Reply::Organization(held.get().revoke_org(request).await?)
+        }
+        "ensure_tenant_for_user" => {
+            let (usr_id, name) = (input.id("usr_id")?, input.opt_text("name")?);
+            let request = EnsureTenant { usr_id, name, policy: tenant_policy(&mut input)? };
+            let request = caused!(held, input, request);
+            Reply::EnsuredTenant(Box::new(held.get().ensure_tenant_for_user(request).await?))
+        }
+        "create_tenant_with_ownership" => {
+            let (usr_id, name, slug) = (input.id("usr_id")?, input.text("name")?, input.opt_text("slug")?);
+            let request = CreateTenant { usr_id, name, slug, policy: tenant_policy(&mut input)? };
+            let request = caused!(held, input, request);
+            Reply::CreatedOrg(held.get().create_tenant_with_ownership(request).await?)
+        }
+        "delete_tenant" => {
+            let (usr_id, org_id) = (input.id("usr_id")?, input.id("org_id")?);
+            let request = DeleteTenant { usr_id, org_id, policy: tenant_policy(&mut input)? };
+            let request = caused!(held, input, request);
+            Reply::Organization(held.get().delete_tenant(request).await?)
         }
         "add_member" => {
             let request = AddMember {
@@ -583,6 +602,15 @@ pub async fn call(store: &dyn TenancyStore, operation: &str, input: &Value) -> R
         unknown => return Err(CallError::UnknownOperation(unknown.to_owned())),
     };
     Ok(reply)
+}
+
+const TENANT_MODE: &str = "one of `flexible`, `personal`, `required`";
+
+/// The fields of a tenant policy; without any, the one that makes nothing and forbids nothing.
+fn tenant_policy(input: &mut Input<'_>) -> Result<TenantPolicy, DomainError> {
+    let mode = input.opt_word("mode", TENANT_MODE, TenantMode::parse)?.unwrap_or_default();
+    let policy = TenantPolicy::new(mode).max_tenants(input.opt_u32("max_tenants")?.unwrap_or_default());
+    Ok(TenantPolicy { default_name: input.opt_text("default_name")?, ..policy })
 }
 
 const ORG_EFFECT: &str = "one of `grant`, `deny`, `inherit`";

@@ -145,6 +145,13 @@ impl<'v> Input<'v> {
         self.take_some(name).map(|value| number(value).ok_or_else(|| DomainError::format(name, "a whole number"))).transpose()
     }
 
+    /// A whole number from 0.
+    pub(super) fn opt_u32(&mut self, name: &'static str) -> Result<Option<u32>, DomainError> {
+        let number = |value: &Value| if let Value::Int(number) = value { u32::try_from(*number).ok() } else { None };
+        let read = |value| number(value).ok_or_else(|| DomainError::format(name, "a whole number from 0 to 4294967295"));
+        self.take_some(name).map(read).transpose()
+    }
+
     pub(super) fn time(&mut self, name: &'static str) -> Result<Timestamp, DomainError> {
         time(name, self.required(name, "a time")?)
     }

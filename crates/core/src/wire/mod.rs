@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use crate::access::{Group, GroupMember, GroupRole, Permission, PermissionGrant};
 use crate::decide::{
-    AcceptedInvitation, ChangedPermissions, CreatedOrg, CreatedUser, DeletedRole, ImportCounts, InvitedRow, SeededPermissions, SeededRoles,
-    SuspendedUser, Swept, SyncedCatalog, TransferredOwnership,
+    AcceptedInvitation, ChangedPermissions, CreatedOrg, CreatedUser, DeletedRole, EnsuredTenant, ImportCounts, InvitedRow,
+    SeededPermissions, SeededRoles, SuspendedUser, Swept, SyncedCatalog, TransferredOwnership,
 };
 use crate::entity::{Invitation, Membership, Organization, User};
 use crate::event::Event;
@@ -88,6 +88,8 @@ pub enum FieldKind {
     Levels,
     /// A revision.
     Revision,
+    /// A whole number from 0 to 4294967295.
+    Number,
     /// A whole number, or null to clear the field.
     IntPatch,
     /// An object, or null to clear the field.
@@ -116,6 +118,8 @@ pub enum FieldKind {
     OrgEffect,
     /// What an override of a membership does: `grant`, `deny` or `clear`.
     MembershipEffect,
+    /// What becomes of a user without an organization: `flexible`, `personal` or `required`.
+    TenantMode,
     /// Rows to bring in, each as [`import_row`] reads it.
     Rows,
 }
@@ -205,6 +209,37 @@ pub const OPERATIONS: &[Operation] = &[
     write("suspend_org", &[must("org_id", ORG)]),
     write("reinstate_org", &[must("org_id", ORG)]),
     write("revoke_org", &[must("org_id", ORG)]),
+    write(
+        "ensure_tenant_for_user",
+        &[
+            must("usr_id", USR),
+            may("name", FieldKind::Text),
+            may("mode", FieldKind::TenantMode),
+            may("max_tenants", FieldKind::Number),
+            may("default_name", FieldKind::Text),
+        ],
+    ),
+    write(
+        "create_tenant_with_ownership",
+        &[
+            must("usr_id", USR),
+            must("name", FieldKind::Text),
+            may("slug", FieldKind::Text),
+            may("mode", FieldKind::TenantMode),
+            may("max_tenants", FieldKind::Number),
+            may("default_name", FieldKind::Text),
+        ],
+    ),
+    write(
+        "delete_tenant",
+        &[
+            must("usr_id", USR),
+            must("org_id", ORG),
+            may("mode", FieldKind::TenantMode),
+            may("max_tenants", FieldKind::Number),
+            may("default_name", FieldKind::Text),
+        ],
+    ),
     write(
         "add_member",
         &[
@@ -458,6 +493,8 @@ pub enum Reply {
     Organization(Organization),
     /// A new organization with its owner's membership.
     CreatedOrg(CreatedOrg),
+    /// The organization that a user works in.
+    EnsuredTenant(Box<EnsuredTenant>),
     /// An organization with all above it.
     OrgPath(OrgPath),
     /// Organizations.
