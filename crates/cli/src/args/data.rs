@@ -10,6 +10,7 @@ use super::access::{
 use super::invite::{InviteCommand, SweepArgs};
 use super::parse::{self, OrgRef};
 use super::rows::{ChangesArgs, DoctorArgs, ExportArgs, ImportArgs};
+use super::tenant::TenantCommand;
 use super::tuple::{CheckArgs, TupleCommand};
 
 /// The commands that read and change data.
@@ -18,6 +19,9 @@ pub(crate) enum DataCommand {
     /// Organizations and their tree
     #[command(subcommand)]
     Org(OrgCommand),
+    /// Organizations of users, by the policy of an application
+    #[command(subcommand)]
+    Tenant(TenantCommand),
     /// Who belongs to an organization, and as what
     #[command(subcommand)]
     Member(MemberCommand),

@@ -6,6 +6,7 @@ mod data;
 mod invite;
 mod parse;
 mod rows;
+mod tenant;
 mod tuple;
 
 use std::ffi::OsString;
@@ -25,6 +26,7 @@ pub(crate) use data::{
 pub(crate) use invite::{InviteArgs, InviteCommand, InviteManyArgs, ListInvitesArgs, SweepArgs};
 pub(crate) use parse::{OrgRef, Span};
 pub(crate) use rows::{ChangesArgs, DoctorArgs, ExportArgs, ImportArgs};
+pub(crate) use tenant::{CreateTenantArgs, DeleteTenantArgs, EnsureTenantArgs, TenantCommand};
 pub(crate) use tuple::{CheckArgs, ListTuplesArgs, NewTupleArgs, TupleCommand};
 
 use crate::failure::{self, Failure};

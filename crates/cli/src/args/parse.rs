@@ -5,7 +5,8 @@ use std::fmt;
 
 use tenantry::json::Value;
 use tenantry::{
-    DomainError, Id, IdError, IdType, InvitationStatus, MembershipStatus, OrgId, OrgStatus, PreTuple, Reason, RequestId, Timestamp, UserId,
+    DomainError, Id, IdError, IdType, InvitationStatus, MembershipStatus, OrgId, OrgStatus, PreTuple, Reason, RequestId, TenantMode,
+    Timestamp, UserId,
 };
 
 /// An organization, by its id or its slug.
@@ -45,6 +46,14 @@ pub(super) fn org(field: &'static str) -> impl Fn(&str) -> Result<OrgRef, Domain
 
 pub(super) fn org_status(text: &str) -> Result<OrgStatus, DomainError> {
     OrgStatus::parse(text).ok_or_else(|| format("status", "one of `active`, `suspended`, `revoked`"))
+}
+
+pub(super) fn tenant_mode(text: &str) -> Result<TenantMode, DomainError> {
+    TenantMode::parse(text).ok_or_else(|| format("mode", "one of `flexible`, `personal`, `required`"))
+}
+
+pub(super) fn max_tenants(text: &str) -> Result<u32, DomainError> {
+    text.parse().map_err(|_| format("max_tenants", "a whole number from 0 to 4294967295"))
 }
 
 pub(super) fn membership_status(text: &str) -> Result<MembershipStatus, DomainError> {

@@ -16,6 +16,7 @@ pub(crate) mod quickstart;
 mod review;
 mod sample;
 mod sweep;
+mod tenant;
 mod tuple;
 mod user;
 
@@ -57,6 +58,7 @@ pub(crate) async fn run(command: DataCommand, turn: &Turn, around: Surroundings)
     let store = &*turn.store;
     match command {
         DataCommand::Org(command) => org::run(command, store, around.for_people).await,
+        DataCommand::Tenant(command) => tenant::run(command, turn).await,
         DataCommand::Member(command) => member::run(command, store, around.for_people).await,
         DataCommand::User(command) => user::run(command, store).await,
         DataCommand::Invite(command) => invite::run(command, turn, around).await,

@@ -125,9 +125,12 @@ async fn create(args: CreateOrgArgs, store: &dyn TenancyStore) -> Result<Answer,
     }
     request.cascade_permissions = !no_cascade;
     request.inherit_permissions = !no_inherit;
-    let created = store.create_org(request).await?;
-    let CreatedOrg { org, owner_membership, .. } = &created;
-    Answer::new(&created, record(org).with("owner_membership", owner_membership.id).with("owner", owner_membership.usr_id))
+    created(&store.create_org(request).await?)
+}
+
+pub(super) fn created(created: &CreatedOrg) -> Result<Answer, Failure> {
+    let CreatedOrg { org, owner_membership, .. } = created;
+    Answer::new(created, record(org).with("owner_membership", owner_membership.id).with("owner", owner_membership.usr_id))
 }
 
 async fn list(args: ListOrgsArgs, store: &dyn TenancyStore) -> Result<Answer, Failure> {
@@ -161,11 +164,11 @@ async fn update(args: UpdateOrgArgs, store: &dyn TenancyStore) -> Result<Answer,
     answer(&store.update_org(request).await?)
 }
 
-fn answer(org: &Organization) -> Result<Answer, Failure> {
+pub(super) fn answer(org: &Organization) -> Result<Answer, Failure> {
     Answer::new(org, record(org))
 }
 
-fn record(org: &Organization) -> Record {
+pub(super) fn record(org: &Organization) -> Record {
     let Organization {
         id,
         parent_id,
@@ -199,7 +202,7 @@ fn record(org: &Organization) -> Record {
         .with("updated_at", updated_at)
 }
 
-fn table(orgs: &[Organization]) -> Table {
+pub(super) fn table(orgs: &[Organization]) -> Table {
     Table::new(HEAD, orgs.iter().map(cells))
 }
 

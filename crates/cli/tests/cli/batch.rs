@@ -32,7 +32,7 @@ fn the_mixed_batch_covers_every_command_and_many_errors() {
     assert_eq!(ran.code, 1, "{}", ran.err);
     let answers: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).expect("a document in each line")).collect();
     let commands: Vec<&str> = MIXED.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    assert_eq!((answers.len(), commands.len()), (447, 447));
+    assert_eq!((answers.len(), commands.len()), (493, 493));
     let codes: BTreeSet<&str> = answers.iter().filter_map(|answer| answer["error"]["code"].as_str()).collect();
     insta::assert_snapshot!(codes.into_iter().collect::<Vec<_>>().join("\n"));
 
