@@ -84,6 +84,7 @@ pub(crate) fn word(reply: &Result<Reply, CallError>) -> String {
             0 => "nothing".to_owned(),
             rows => format!("ok, {rows} swept"),
         },
+        Ok(Reply::EnsuredTenant(ensured)) if !ensured.created => "nothing".to_owned(),
         Ok(_) => "ok".to_owned(),
         Err(CallError::Store(error)) => error.code(),
         Err(error) => error.to_string(),

@@ -129,6 +129,10 @@ pub(crate) enum Weakness {
     NoRevisionGuard,
     /// It takes the organization's row by `SELECT ... FOR UPDATE` and trusts that this is enough.
     LockBySelect,
+    /// It takes the key of a user's memberships, and does not count them again.
+    NoCount,
+    /// It counts them again, and does not take their key.
+    NoKey,
 }
 
 /// The statement of a guard.
@@ -159,7 +163,10 @@ impl Address {
              WHERE o.id IN (SELECT (x.value ->> 'id')::uuid FROM jsonb_array_elements(guards) x WHERE x.value ->> 'k' = 'org');\n\
              RETURN 'ok';"
         );
+        let key = format!("PERFORM {schema}.lock_object_v1('memberships:' || (g ->> 'usr_id'));");
         let exchanged: &[(&str, &str)] = match weakness {
+            Weakness::NoCount => &[("IF n <> (g ->> 'rows')::bigint OR more <> (g ->> 'ended')::bigint THEN", "IF false THEN")],
+            Weakness::NoKey => &[(&key, "")],
             Weakness::NoComparison => &[(&update, &blind)],
             Weakness::NoRevisionGuard => &[(&update, &blind), (NUMBER, &next)],
             Weakness::LockBySelect => &[(&update, &select), (NUMBER, &next), ("RETURN 'ok';", &count)],

@@ -11,24 +11,24 @@
 //! Each of them keeps every invariant as long as one call comes after the other, so it is the race that breaks them.
 
 use crate::arena::{Build, Kind};
-use crate::pairings;
+use crate::pairings::{self, Pairing};
 use crate::play::Playground;
 use crate::postgres::Weakness;
 
 /// Within so many rounds of the two owners' pairings together.
 const ROUNDS: usize = 200;
 
-/// Plays the two owners' pairings until something is wrong; answers in which round that was, and what.
-fn first_problem(kind: Kind, build: Build) -> Option<(usize, Vec<String>)> {
+/// Plays these pairings until something is wrong; answers in which round that was, and what.
+fn first_problem(kind: Kind, build: Build, pairings: &[Pairing]) -> Option<(usize, Vec<String>)> {
     let mut playground = Playground::new(kind, build);
-    for pairing in pairings::two_owners() {
+    for pairing in pairings {
         for order in [[0, 1], [1, 0]] {
-            let (outcomes, problems) = playground.in_turn(&pairing, order);
+            let (outcomes, problems) = playground.in_turn(pairing, order);
             assert_eq!((pairing.refuse(&outcomes), problems), (None, Vec::new()), "{}: without a race it is sound", pairing.name);
         }
     }
     let mut rounds = 0;
-    for pairing in pairings::two_owners().iter().cycle() {
+    for pairing in pairings.iter().cycle() {
         if rounds >= ROUNDS {
             return None;
         }
@@ -42,7 +42,7 @@ fn first_problem(kind: Kind, build: Build) -> Option<(usize, Vec<String>)> {
 }
 
 fn breaks(kind: Kind, build: Build) {
-    let (rounds, problems) = first_problem(kind, build).unwrap_or_else(|| panic!("{ROUNDS} rounds passed"));
+    let (rounds, problems) = first_problem(kind, build, &pairings::two_owners()).unwrap_or_else(|| panic!("{ROUNDS} rounds passed"));
     println!("{}, {build:?}: round {rounds}: {problems:#?}", kind.name());
     let unowned = problems.iter().any(|problem| problem.ends_with("has no active owner"));
     assert!(unowned, "not for the reason that was looked for: {problems:#?}");
@@ -73,8 +73,21 @@ fn postgres_with_a_lock_by_select_loses_its_owners() {
 /// of the store, which is no answer to a caller, but nobody loses an owner by it.
 #[test]
 fn postgres_without_the_comparison_is_caught_by_the_numbers_of_events() {
-    let (rounds, problems) = first_problem(Kind::Postgres, Build::OtherFunction(Weakness::NoComparison)).expect("it does not pass");
+    let build = Build::OtherFunction(Weakness::NoComparison);
+    let (rounds, problems) = first_problem(Kind::Postgres, build, &pairings::two_owners()).expect("it does not pass");
     println!("postgres, without the comparison: round {rounds}: {problems:#?}");
     assert!(problems.iter().any(|problem| problem.contains("backend.inconsistent")), "{problems:#?}");
     assert!(!problems.iter().any(|problem| problem.ends_with(" owner")), "{problems:#?}");
+}
+
+/// Of two first logins, limits and last organizations, the row of a user without one cannot keep apart what comes at once.
+#[test]
+fn postgres_without_the_key_or_the_count_of_memberships_breaks_what_a_policy_promises() {
+    for weakness in [Weakness::NoCount, Weakness::NoKey] {
+        let build = Build::OtherFunction(weakness);
+        let found = first_problem(Kind::Postgres, build, &pairings::tenants_of_externals());
+        let (rounds, problems) = found.unwrap_or_else(|| panic!("{weakness:?}: {ROUNDS} rounds passed"));
+        println!("postgres, {weakness:?}: round {rounds}: {problems:#?}");
+        assert!(problems.iter().any(|problem| problem.contains("the user owns [")), "{problems:#?}");
+    }
 }

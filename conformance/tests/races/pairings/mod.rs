@@ -10,6 +10,7 @@ mod members;
 mod organizations;
 mod owners;
 mod sweeps;
+mod tenants;
 mod tuples;
 
 use std::fmt::Display;
@@ -122,6 +123,7 @@ pub(crate) fn all() -> Vec<Pairing> {
         tuples::pairings(),
         guarded::pairings(),
         sweeps::pairings(),
+        tenants::pairings(),
         imports::pairings(),
         access::pairings(),
     ];
@@ -136,6 +138,11 @@ pub(crate) fn crosswise() -> Vec<Pairing> {
 /// The nine in which two owners go at once.
 pub(crate) fn two_owners() -> Vec<Pairing> {
     owners::two_owners()
+}
+
+/// Those of tenants in which nothing but the key of a user's memberships keeps two calls apart.
+pub(crate) fn tenants_of_externals() -> Vec<Pairing> {
+    tenants::of_externals()
 }
 
 const OK: &str = "ok";
@@ -164,6 +171,8 @@ const FROM_NOT_ACTIVE: &str = "precondition.from_not_active";
 const FROM_NOT_OWNER: &str = "precondition.from_not_owner";
 const TO_NOT_ACTIVE: &str = "precondition.to_not_active";
 const INVALID_TRANSITION: &str = "precondition.invalid_transition";
+const TENANT_LIMIT: &str = "precondition.tenant_limit";
+const LAST_TENANT: &str = "precondition.last_tenant";
 const NOT_A_MEMBER: &str = "precondition.not_a_member";
 /// A suspension that leaves one organization without an acting owner.
 const LEFT_WITHOUT: &str = "ok, 1 left without";
