@@ -246,6 +246,11 @@ fn of_organizations() -> Vec<Case> {
             flat(steps!(CLERK + [("revoke_org", r#"{"org_id": "{low}"}"#, "")])),
             &[("revoke_org", r#"{"org_id": "{org}"}"#, "")],
         ),
+        loses(
+            "delete_tenant",
+            flat(steps!(CLERK + [("revoke_org", r#"{"org_id": "{low}"}"#, "")])),
+            &[("delete_tenant", r#"{"usr_id": "{ada}", "org_id": "{org}"}"#, "")],
+        ),
         loses("update_org, that grants", GRANTED_ABOVE, &[("update_org", r#"{"org_id": "{mid}", "cascade_permissions": false}"#, "")]),
         loses("update_org, that takes over", GRANTED_ABOVE, &[("update_org", r#"{"org_id": "{org}", "inherit_permissions": false}"#, "")]),
         loses("move_org", GRANTED_ABOVE, &[("move_org", r#"{"org_id": "{org}", "new_parent_id": "{aside}"}"#, "")]),
