@@ -2,8 +2,8 @@
 
 use sqlx::{Connection, PgConnection};
 use tenantry_core::{
-    AccessStore, AddMember, Caller, ChangeRole, CreateOrg, CreateRole, CreateTuple, CreateUser, DeleteRole, Import, ImportRow, ImportUser,
-    Inspect, ListAllChanges, MoveOrg, Sources, TenancyStore, UserId, UserStatus,
+    AccessStore, AddMember, Caller, ChangeRole, CreateOrg, CreateRole, CreateTuple, CreateUser, DeleteRole, EnsureTenant, Import,
+    ImportRow, ImportUser, Inspect, ListAllChanges, MoveOrg, Sources, TenancyStore, TenantMode, TenantPolicy, UserId, UserStatus,
 };
 use tenantry_postgres::{PostgresStore, bind, commit};
 
@@ -122,11 +122,41 @@ fn what_needs_to_see_the_present_is_refused() {
         };
         assert_eq!(told(bound.import(Import::new(vec![(1, ImportRow::User(user))])).await), "backend.isolation", "{level}");
         assert_eq!(told(bound.changes_all(ListAllChanges::new()).await), "backend.isolation", "{level}");
+        let policy = TenantPolicy::new(TenantMode::Personal).max_tenants(1);
+        let ensured = bound.ensure_tenant_for_user(EnsureTenant::new(STRANGER.parse().unwrap(), policy.clone())).await;
+        assert_eq!(told(ensured), "backend.isolation", "{level}");
+        // A user with a row has that to be kept apart by, and one who has a place needs nothing.
+        let ben = bound.create_user(CreateUser::new()).await.unwrap().user.id;
+        assert!(bound.ensure_tenant_for_user(EnsureTenant::new(ben, policy.clone())).await.unwrap().created, "{level}");
+        assert!(!bound.ensure_tenant_for_user(EnsureTenant::new(ada.id, policy)).await.unwrap().created, "{level}");
         // A refusal, not the end of the transaction.
         assert_eq!(told(bound.create_tuple(grant).await), "ok", "{level}");
         drop((as_ada, bound));
         assert_eq!(told(commit(&server.store, tx).await), "ok", "{level}");
     }));
+}
+
+#[test]
+fn a_tenant_that_came_meanwhile_is_not_made_twice() {
+    support::block_on(async {
+        let server = Server::new(Sources::system()).await;
+        let policy = TenantPolicy::new(TenantMode::Personal);
+        for begin in ["BEGIN ISOLATION LEVEL REPEATABLE READ", "BEGIN ISOLATION LEVEL SERIALIZABLE"] {
+            let ada = server.store.create_user(CreateUser::new()).await.unwrap().user.id;
+            let mut conn = PgConnection::connect(&server.schema.url).await.unwrap();
+            let mut tx = conn.begin_with(begin).await.unwrap();
+            assert_eq!(bind(&server.store, &mut tx).get_user(ada).await.unwrap().id, ada);
+            let there = server.store.ensure_tenant_for_user(EnsureTenant::new(ada, policy.clone())).await.unwrap().org;
+            let late = bind(&server.store, &mut tx).ensure_tenant_for_user(EnsureTenant::new(ada, policy.clone())).await;
+            assert_eq!(told(late), "backend.retryable", "{begin}");
+            assert_eq!(told(commit(&server.store, tx).await), "backend.rolled_back", "{begin}");
+            // Run again, it finds the one that is there.
+            let mut tx = conn.begin_with(begin).await.unwrap();
+            let again = bind(&server.store, &mut tx).ensure_tenant_for_user(EnsureTenant::new(ada, policy.clone())).await.unwrap();
+            assert_eq!((again.org.map(|org| org.id), again.created), (there.map(|org| org.id), false), "{begin}");
+            assert_eq!(told(commit(&server.store, tx).await), "ok", "{begin}");
+        }
+    });
 }
 
 #[test]

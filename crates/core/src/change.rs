@@ -167,7 +167,8 @@ pub enum Guard {
         /// The scope.
         org_id: OrgId,
     },
-    /// The user has as many memberships as were loaded, and nobody else who relies on their number is under way.
+    /// The user has as many memberships as were loaded, and nobody else who relies on their number is under way. A plan with this guard
+    /// guards the user too, so that a row, where there is one, is taken by everyone who does.
     Memberships {
         /// Whose.
         usr_id: UserId,

@@ -201,8 +201,11 @@ BEGIN
                 AND t.org_id IS DISTINCT FROM (g ->> 'org_id')::uuid AND (t.expires_at IS NULL OR t.expires_at > apply_v4.at);
             IF FOUND THEN RAISE EXCEPTION USING ERRCODE = 'TN001'; END IF;
         WHEN 'memberships' THEN
-            -- What came after the moment of the transaction could not be seen.
-            IF current_setting('transaction_isolation') <> 'read committed' THEN RAISE EXCEPTION USING ERRCODE = 'TN003'; END IF;
+            -- What came after the moment of the transaction could not be seen. A user's row is guarded as well, and in the way then.
+            IF current_setting('transaction_isolation') <> 'read committed'
+                AND NOT EXISTS (SELECT FROM {s}user_account u WHERE u.id = (g ->> 'usr_id')::uuid) THEN
+                RAISE EXCEPTION USING ERRCODE = 'TN003';
+            END IF;
             PERFORM {s}lock_object_v1('memberships:' || (g ->> 'usr_id'));
             SELECT count(*), count(*) FILTER (WHERE m.status = 'revoked') INTO n, more FROM {s}membership m
                 WHERE m.usr_id = (g ->> 'usr_id')::uuid;
