@@ -86,6 +86,11 @@ enum GuardForm {
         object: EntityRef,
         org_id: OrgId,
     },
+    Memberships {
+        usr_id: UserId,
+        rows: u64,
+        ended: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
