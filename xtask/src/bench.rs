@@ -16,6 +16,7 @@ const VARIABLE: &str = "TENANTRY_BENCH_POSTGRES_URL";
 const DOCUMENT: &str = "docs/benchmarks.md";
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Args {
     /// Smaller stores and fewer blocks: a look in about two minutes
     #[arg(long)]
@@ -35,6 +36,9 @@ pub(crate) struct Args {
     /// Measure nothing, and take the figures from a file that --json wrote
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "store", "filter", "json"])]
     from: Option<PathBuf>,
+    /// Measure other libraries for authorization beside Tenantry instead; they are built first, which takes some minutes
+    #[arg(long, conflicts_with_all = ["store", "filter", "doc", "from", "criterion"])]
+    peers: bool,
     /// Run the criterion groups instead, those with the text of --filter in their name
     #[arg(long, conflicts_with_all = ["quick", "store", "json", "doc", "from"])]
     criterion: bool,
@@ -58,6 +62,9 @@ impl Store {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.peers {
+        return peers(args);
+    }
     let needs_postgres = args.from.is_none() && args.store.is_none_or(|store| matches!(store, Store::Postgres));
     let server = if needs_postgres { Some(Server::durable(VARIABLE)?) } else { None };
     let mut command = run::cargo();
@@ -72,6 +79,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(server) = &server {
         command.env(VARIABLE, server.url());
     }
+    run::run(&mut command)
+}
+
+/// Those of the workspace in `peers/`, which needs no server.
+fn peers(args: &Args) -> Result<()> {
+    let mut command = run::cargo();
+    command.args(["run", "--quiet", "--release", "--manifest-path"]).arg(workspace::root().join("peers").join("Cargo.toml")).arg("--");
+    pass(args, &mut command);
     run::run(&mut command)
 }
 
@@ -93,7 +108,7 @@ fn pass(args: &Args, command: &mut Command) {
     if args.doc {
         command.arg("--doc").arg(workspace::root().join(DOCUMENT));
     }
-    if let Some(revision) = revision().filter(|_| args.from.is_none()) {
+    if let Some(revision) = revision().filter(|_| args.from.is_none() && !args.peers) {
         command.arg("--revision").arg(revision);
     }
 }
