@@ -9,7 +9,7 @@ use tenantry_core::{
 use uuid::Uuid;
 
 use crate::codec::{self, Columns, PgMoment, record};
-use crate::error::Failure;
+use crate::error::{Failure, unreadable};
 use crate::list;
 use crate::statements::Statements;
 
@@ -154,7 +154,10 @@ pub(crate) fn loaded(rows: &[PgRow], first: &PgRow, from: usize, has_role: bool,
 
 /// The rows that resolutions rest on, in one statement.
 pub(crate) async fn facts(sql: &Statements, conn: &mut PgConnection, query: &FactsQuery) -> Result<Facts, Failure> {
-    let FactsQuery { asks, permissions, below, grantors, roles, groups, only_revisions } = query;
+    let FactsQuery { asks, permissions, below, grantors, roles, groups, only_revisions, holding } = query;
+    if let (false, 0) = (holding.is_empty(), below) {
+        return holding_each(sql, conn, holding).await;
+    }
     let is_named = !(roles.is_empty() && groups.is_empty());
     let none: Option<Vec<PermissionSlug>> = Some(Vec::new());
     // Where memberships below count, all but what is granted is read.
@@ -187,6 +190,28 @@ pub(crate) async fn facts(sql: &Statements, conn: &mut PgConnection, query: &Fac
     let mut facts = Facts::default();
     for row in &asked.fetch_all(conn).await? {
         codec::fact(row, &mut facts)?;
+    }
+    Ok(facts)
+}
+
+/// What tells whether users hold one permission each, in one statement.
+async fn holding_each(sql: &Statements, conn: &mut PgConnection, asks: &[(UserId, OrgId, PermissionSlug)]) -> Result<Facts, Failure> {
+    let mut facts = Facts::default();
+    if let [ask] = asks {
+        let (usr, org, permission) = ask;
+        let asked = sql.holding.query().bind(usr.as_uuid()).bind(org.as_uuid()).bind(permission.as_str());
+        for row in &asked.fetch_all(conn).await? {
+            codec::holding(row, 0, ask, &mut facts)?;
+        }
+        return Ok(facts);
+    }
+    let users: Vec<Uuid> = asks.iter().map(|(usr, ..)| usr.as_uuid()).collect();
+    let orgs: Vec<Uuid> = asks.iter().map(|(_, org, _)| org.as_uuid()).collect();
+    let slugs: Vec<&str> = asks.iter().map(|(.., slug)| slug.as_str()).collect();
+    for row in &sql.holding_each.query().bind(users).bind(orgs).bind(slugs).fetch_all(conn).await? {
+        let place = list::count(row, 0)?;
+        let ask = usize::try_from(place).ok().and_then(|n| asks.get(n.checked_sub(1)?));
+        codec::holding(row, 1, ask.ok_or_else(|| unreadable("permission_grant", "unknown", "a row of no ask"))?, &mut facts)?;
     }
     Ok(facts)
 }

@@ -67,6 +67,21 @@ impl<'r> Columns<'r> {
     pub(crate) const fn from(row: &'r PgRow, at: usize) -> Self {
         Self { row, at }
     }
+
+    /// A text where it lies.
+    fn text(&mut self) -> Result<Option<&'r str>, BoxDynError> {
+        let value = self.row.try_get(self.at)?;
+        self.at += 1;
+        Ok(value)
+    }
+
+    fn word_or_none<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, BoxDynError> {
+        self.text()?.map(|word| parsed(parse(word), &word)).transpose()
+    }
+
+    fn word<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, BoxDynError> {
+        parsed(self.word_or_none(parse)?, &"null")
+    }
 }
 
 impl Fields for Columns<'_> {
@@ -401,6 +416,97 @@ fn read_fact(row: &PgRow, facts: &mut Facts) -> Result<(), BoxDynError> {
         _ => return Err("a row of an unknown kind".into()),
     }
     Ok(())
+}
+
+/// A row of `holding`, from a column on, about a user, an organization and a permission.
+pub(crate) fn holding(row: &PgRow, at: usize, ask: &(UserId, OrgId, PermissionSlug), facts: &mut Facts) -> Result<(), Failure> {
+    read_holding(row, at, ask, facts).map_err(|cause| unreadable("permission_grant", "unknown", cause))
+}
+
+fn read_holding(row: &PgRow, at: usize, ask: &(UserId, OrgId, PermissionSlug), facts: &mut Facts) -> Result<(), BoxDynError> {
+    let (usr, org, permission) = ask;
+    let mut columns = Columns::from(row, at);
+    let (status, flags): (OrgStatus, i32) = (columns.word(OrgStatus::parse)?, columns.next()?);
+    let ancestors = columns.next::<Vec<Uuid>>()?.into_iter().map(OrgId::from_uuid).collect::<Result<_, _>>()?;
+    facts.add_org(OrgFacts {
+        id: *org,
+        ancestors,
+        status,
+        cascade_permissions: flags & 2 != 0,
+        inherit_permissions: flags & 1 != 0,
+        revision: 0,
+    });
+    if let Some(status) = columns.word_or_none(UserStatus::parse)? {
+        facts.add_user(*usr, status, 0);
+    }
+    if let Some(id) = columns.next::<Option<Uuid>>()? {
+        let role: Uuid = columns.next()?;
+        let role = parsed(Role::from_stored(role, columns.text()?), &"role_id")?;
+        let status = columns.word(MembershipStatus::parse)?;
+        let expires_at = columns.next::<Option<PgMoment>>()?.map(|moment| moment.0);
+        facts.add_membership(*usr, *org, Held { id: MembershipId::from_uuid(id)?, role, status, expires_at });
+    }
+    columns.at = at + 9;
+    if let Some(kind) = columns.text()? {
+        let holder = parsed(Holder::from_stored(kind, columns.next()?), &"holder_type")?;
+        let effect = columns.word(Effect::parse)?;
+        let end = columns.next::<Option<PgMoment>>()?.map(|moment| moment.0);
+        facts.add_grant(holder, permission.clone(), effect, end);
+        facts.add_known(permission.clone());
+    }
+    columns.at = at + 13;
+    for _ in 0..2 {
+        for row in columns.next::<Option<Vec<String>>>()?.into_iter().flatten() {
+            parsed(further(&row, ask, facts), &row)?;
+        }
+    }
+    Ok(())
+}
+
+/// One of the rows that `holding_above_v1` and `holding_groups_v1` answer, as words.
+fn further(row: &str, (usr, org, permission): &(UserId, OrgId, PermissionSlug), facts: &mut Facts) -> Option<()> {
+    fn id<I: Id>(word: &str) -> Option<I> {
+        I::from_uuid(Uuid::try_parse(word).ok()?).ok()
+    }
+    fn end(word: &str) -> Option<Option<Timestamp>> {
+        if word == "-" { Some(None) } else { Timestamp::from_micros(word.parse().ok()?).ok().map(Some) }
+    }
+    let mut words = row.split(' ');
+    let mut next = || words.next();
+    match next()? {
+        "org" => {
+            let (place, status, flags) = (id(next()?)?, OrgStatus::parse(next()?)?, next()?.parse::<u8>().ok()?);
+            let above = next().filter(|list| !list.is_empty());
+            let ancestors = above.into_iter().flat_map(|list| list.split(',')).map(id).collect::<Option<Vec<_>>>()?;
+            let (cascade_permissions, inherit_permissions) = (flags & 2 != 0, flags & 1 != 0);
+            facts.add_org(OrgFacts { id: place, ancestors, status, cascade_permissions, inherit_permissions, revision: 0 });
+        }
+        "mem" => {
+            let (place, mem, role) = (id(next()?)?, id(next()?)?, Uuid::try_parse(next()?).ok()?);
+            let role = Role::from_stored(role, Some(next()?).filter(|slug| *slug != "-"))?;
+            let (status, expires_at) = (MembershipStatus::parse(next()?)?, end(next()?)?);
+            facts.add_membership(*usr, place, Held { id: mem, role, status, expires_at });
+            let reaches = next()?;
+            if reaches != "-" {
+                facts.add_role(RoleFacts { role, org_id: None, inherits_to_descendants: reaches == "true" });
+            }
+        }
+        "grant" => {
+            let holder = Holder::from_stored(next()?, Uuid::try_parse(next()?).ok()?)?;
+            facts.add_grant(holder, permission.clone(), Effect::parse(next()?)?, end(next()?)?);
+            facts.add_known(permission.clone());
+        }
+        "group" => {
+            let group = id(next()?)?;
+            facts.add_group(*usr, *org, group, end(next()?)?);
+            let role = id(next()?)?;
+            facts.add_group_role(group, role, end(next()?)?);
+            facts.add_grant(Holder::Role(role), permission.clone(), Effect::Grant, end(next()?)?);
+            facts.add_known(permission.clone());
+        }
+        _ => return None,
+    }
+    Some(())
 }
 
 /// A root, and the revision of its structure.

@@ -643,6 +643,36 @@ fn facts(some: bool, below: bool, beside: Beside) -> String {
     )
 }
 
+/// What tells whether a user holds a permission: `$1` user, `$2` organization, `$3` permission; or lists of those, and then each row begins
+/// with its place in them. One row for each override or grant of the permission that may concern the membership in the organization itself;
+/// what may be above, or come by groups, is only looked for where there is anything above, or the role does not grant it without an end.
+fn holding(each: bool) -> String {
+    let (place, from, usr, org, permission) = if each {
+        (
+            "k.n, ",
+            "unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::text[])) WITH ORDINALITY k (usr, org, permission, n) \
+             CROSS JOIN LATERAL (SELECT * FROM {s}organization x WHERE x.id = k.org OFFSET 0) o",
+            "k.usr",
+            "k.org",
+            "k.permission COLLATE \"C\"",
+        )
+    } else {
+        ("", "{s}organization o", "$1", "$2", "$3 COLLATE \"C\"")
+    };
+    let filter = if each { "" } else { " WHERE o.id = $2" };
+    format!(
+        "SELECT {place}o.status, 2 * o.cascade_permissions::integer + o.inherit_permissions::integer, o.ancestors, u.status, \
+         m.id, m.role_id, m.role_slug, m.status, m.expires_at, g.holder_type, g.holder_id, g.effect, g.expires_at, \
+         CASE WHEN o.ancestors <> '{{}}' THEN {{s}}holding_above_v1({usr}, o.ancestors, m.id IS NOT NULL, {permission}) END, \
+         CASE WHEN g.holder_type = 'rol' AND g.effect = 'grant' AND g.expires_at IS NULL THEN NULL \
+         ELSE {{s}}holding_groups_v1({usr}, {org}, {permission}) END FROM {from} \
+         LEFT JOIN LATERAL (SELECT * FROM {{s}}user_account x WHERE x.id = {usr} OFFSET 0) u ON true \
+         LEFT JOIN LATERAL (SELECT * FROM {{s}}membership x WHERE x.org_id = o.id AND x.usr_id = {usr} AND x.status <> 'revoked' OFFSET 0) m \
+         ON true LEFT JOIN LATERAL (SELECT * FROM {{s}}permission_grant x WHERE x.permission = {permission} \
+         AND x.holder_id = ANY (o.ancestors || ARRAY[o.id, m.id, m.role_id]) OFFSET 0) g ON true{filter}"
+    )
+}
+
 /// What of the tuple `$1` another part of the load asks.
 fn of_tuple(what: &str) -> String {
     format!("(SELECT {what} FROM {{s}}tuple t WHERE t.id = $1)")
@@ -843,6 +873,8 @@ statements! {
         UNION ALL SELECT 2, NULL, o.id, NULL, NULL, o.status, NULL, NULL, o.revision, \
         2 * o.cascade_permissions::integer + o.inherit_permissions::integer, o.ancestors, NULL FROM chain c \
         CROSS JOIN LATERAL (SELECT * FROM {s}organization x WHERE x.id = c.id OFFSET 0) o";
+    holding = holding(false);
+    holding_each = holding(true);
     facts_all = facts(false, false, Beside::Nothing);
     facts_some = facts(true, false, Beside::Nothing);
     facts_all_below = facts(false, true, Beside::Nothing);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::params;
 use tenantry_core::{
-    Access, AccessFound, AccessQuery, Facts, FactsQuery, Found, GroupId, Holder, Id, ImportIds, Line, MembershipId, Moving, OrgId,
+    Access, AccessFound, AccessQuery, Effect, Facts, FactsQuery, Found, GroupId, Holder, Id, ImportIds, Line, MembershipId, Moving, OrgId,
     Organization, PermissionSlug, Role, RoleDefinition, RoleFacts, RoleId, RoleSlug, RoleUsage, Snapshot, Timestamp, UserId, Wants, Window,
 };
 
@@ -237,8 +237,12 @@ fn is_stored_relation(db: &Session, org: Option<OrgId>, slug: RoleSlug, at: Time
 
 /// The rows that resolutions rest on: one statement for each ask, whatever the depth of the tree and the number of groups.
 pub(crate) fn facts(db: &Session, query: &FactsQuery) -> Result<Facts, Failure> {
-    let FactsQuery { asks, permissions, below, grantors, roles, groups, only_revisions } = query;
+    let FactsQuery { asks, permissions, below, grantors, roles, groups, only_revisions, holding } = query;
     let mut facts = Facts::default();
+    if let (false, 0) = (holding.is_empty(), below) {
+        holding_each(db, holding, &mut facts)?;
+        return Ok(facts);
+    }
     if *only_revisions {
         revisions(db, asks, *below, &mut facts)?;
         return Ok(facts);
@@ -272,6 +276,100 @@ pub(crate) fn facts(db: &Session, query: &FactsQuery) -> Result<Facts, Failure> 
         Ok(())
     })?;
     Ok(facts)
+}
+
+type Ask = (UserId, OrgId, PermissionSlug);
+
+fn holding_each(db: &Session, asks: &[Ask], facts: &mut Facts) -> Result<(), Failure> {
+    if let [ask] = asks {
+        // Everything further is read while the first row still stands, and so as of its moment.
+        return holding(db, ask, None, facts).map(drop);
+    }
+    db.at_one_moment(|| {
+        let mut before: Option<Before<'_>> = None;
+        for ask in asks {
+            let same = before.take().filter(|before| *before.permission == ask.2);
+            before = Some(holding(db, ask, same, facts)?);
+        }
+        Ok(())
+    })
+}
+
+/// What an ask has shown that the next one, of the same permission at the same moment, need not ask again.
+struct Before<'a> {
+    permission: &'a PermissionSlug,
+    role: Option<RoleId>,
+    overridden: Option<bool>,
+}
+
+/// What tells whether a user holds one permission, with no more look-ups than that takes.
+fn holding<'a>(db: &Session, ask: &'a Ask, before: Option<Before<'_>>, facts: &mut Facts) -> Result<Before<'a>, Failure> {
+    let (usr, org, permission) = ask;
+    let (key, place, slug) = (bytes(usr), bytes(org), permission.as_str());
+    let (known, overridden) = before.map_or((None, None), |before| (before.role, before.overridden));
+    let role = known.as_ref().map(bytes);
+    let bound = params![key, place, slug, role.as_ref().map_or(&[][..], |role| &role[..]), overridden];
+    let seen = db.first(&db.sql.holding, bound, |row| {
+        let here = codec::held_here(row, *usr, *org, facts)?;
+        if let (Some(held), Some(end)) = (here.held, here.granted) {
+            by_role(held.role.id(), permission, end, facts);
+        }
+        let mut holders = vec![Holder::Organization(*org)];
+        holders.extend(here.held.map(|held| Holder::Membership(held.id)));
+        if !here.ancestors.is_empty() {
+            above(db, ask, &here, &mut holders, facts)?;
+        }
+        if here.overridden {
+            for holder in holders {
+                let (kind, id) = held_by(holder);
+                if let Some((effect, end)) = db.first(&db.sql.override_of, params![kind, id, slug], codec::override_of)? {
+                    facts.add_grant(holder, permission.clone(), effect, end);
+                    facts.add_known(permission.clone());
+                }
+            }
+        }
+        let is_by_role = here.held.is_some_and(|held| known == Some(held.role.id())) || here.granted == Some(None);
+        if !is_by_role {
+            db.walk(&db.sql.held_by_groups, params![place, key, slug], |row| {
+                codec::held_by_group(row, *usr, *org, permission, facts)?;
+                facts.add_known(permission.clone());
+                Ok(std::ops::ControlFlow::Continue(()))
+            })?;
+        }
+        let role = here.held.filter(|_| is_by_role).map(|held| held.role.id());
+        Ok(Before { permission, role, overridden: Some(here.overridden) })
+    })?;
+    // Of an organization that is not there nothing was learnt.
+    Ok(seen.unwrap_or(Before { permission, role: known, overridden }))
+}
+
+/// The organizations above, and where there is no membership below them the memberships there.
+fn above(db: &Session, ask: &Ask, here: &codec::HeldHere, holders: &mut Vec<Holder>, facts: &mut Facts) -> Result<(), Failure> {
+    let (usr, _, permission) = ask;
+    db.walk(&db.sql.holding_above, [&here.ancestors], |row| {
+        codec::place_above(row, facts).map(|org| {
+            holders.push(Holder::Organization(org));
+            std::ops::ControlFlow::Continue(())
+        })
+    })?;
+    if here.held.is_some() {
+        return Ok(());
+    }
+    db.walk(&db.sql.held_above, params![here.ancestors, bytes(usr), permission.as_str()], |row| {
+        if let Some((held, grants)) = codec::held_above(row, *usr, facts)? {
+            holders.push(Holder::Membership(held.id));
+            if let Some(end) = grants {
+                by_role(held.role.id(), permission, end, facts);
+            }
+        }
+        Ok(std::ops::ControlFlow::Continue(()))
+    })
+}
+
+/// A role grants it, and so the catalog has it.
+fn by_role(role: RoleId, permission: &PermissionSlug, end: codec::End, facts: &mut Facts) {
+    facts.add_grant(Holder::Role(role), permission.clone(), Effect::Grant, end);
+    facts.add_known(permission.clone());
 }
 
 /// A role that is wanted by name, with what it grants.

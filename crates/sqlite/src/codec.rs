@@ -390,6 +390,101 @@ pub(crate) fn fact(row: &Row<'_>, usr: UserId, facts: &mut Facts) -> Result<(), 
     read().map_err(|Damaged| Failure::inconsistent("permission_grant", "unknown"))
 }
 
+/// What `holding` brings first of a user in an organization, put among the facts.
+pub(crate) struct HeldHere {
+    /// As they are stored; none for a root.
+    pub(crate) ancestors: Vec<u8>,
+    pub(crate) held: Option<Held>,
+    /// The end of what the role of the membership grants, where it grants the permission.
+    pub(crate) granted: Option<End>,
+    /// Whether any organization or membership overrides the permission.
+    pub(crate) overridden: bool,
+}
+
+/// When something ends; none for never.
+pub(crate) type End = Option<Timestamp>;
+
+/// An end, where the last moment that there is stands for none.
+fn end(value: ValueRef<'_>) -> Option<End> {
+    match value.as_i64().ok()? {
+        i64::MAX => Some(None),
+        micros => Timestamp::from_micros(micros).ok().map(Some),
+    }
+}
+
+fn held(cells: &mut Cells<'_>) -> Result<Option<Held>, Damaged> {
+    let Some(id) = cells.optional(id)? else {
+        cells.next += 4;
+        return Ok(None);
+    };
+    let role = cells.role()?;
+    Ok(Some(Held { id, role, status: cells.take(|value| MembershipStatus::parse(text(value)?))?, expires_at: cells.optional(moment)? }))
+}
+
+pub(crate) fn held_here(row: &Row<'_>, usr: UserId, org: OrgId, facts: &mut Facts) -> Result<HeldHere, Failure> {
+    let mut cells = Cells { row, next: 0 };
+    let mut read = || {
+        let status = cells.take(|value| OrgStatus::parse(text(value)?))?;
+        let flags = cells.take(count)?;
+        let above = cells.take(|value| value.as_blob().ok())?;
+        let ancestors = ids(ValueRef::Blob(above)).ok_or(Damaged)?;
+        let (cascade_permissions, inherit_permissions) = (flags & 2 != 0, flags & 1 != 0);
+        facts.add_org(OrgFacts { id: org, ancestors, status, cascade_permissions, inherit_permissions, revision: 0 });
+        if let Some(status) = cells.optional(|value| UserStatus::parse(text(value)?))? {
+            facts.add_user(usr, status, 0);
+        }
+        let held = held(&mut cells)?;
+        if let Some(held) = held {
+            facts.add_membership(usr, org, held);
+        }
+        Ok(HeldHere { ancestors: above.to_vec(), held, granted: cells.optional(end)?, overridden: cells.take(flag)? })
+    };
+    read().map_err(|Damaged| Failure::inconsistent("organization", org.as_uuid()))
+}
+
+/// An organization above.
+pub(crate) fn place_above(row: &Row<'_>, facts: &mut Facts) -> Result<OrgId, Failure> {
+    reading::<OrgId, _>("organization", row, |cells| {
+        let (id, ancestors) = (cells.take(id)?, cells.take(ids)?);
+        let (status, flags) = (cells.take(|value| OrgStatus::parse(text(value)?))?, cells.take(count)?);
+        let (cascade_permissions, inherit_permissions) = (flags & 2 != 0, flags & 1 != 0);
+        facts.add_org(OrgFacts { id, ancestors, status, cascade_permissions, inherit_permissions, revision: 0 });
+        Ok(id)
+    })
+}
+
+/// A membership above, put among the facts with its role; and the end of what that grants, where it grants the permission.
+pub(crate) fn held_above(row: &Row<'_>, usr: UserId, facts: &mut Facts) -> Result<Option<(Held, Option<End>)>, Failure> {
+    reading::<OrgId, _>("membership", row, |cells| {
+        let org = cells.take(id)?;
+        let Some(held) = held(cells)? else { return Ok(None) };
+        facts.add_membership(usr, org, held);
+        if let Some(inherits_to_descendants) = cells.optional(flag)? {
+            facts.add_role(RoleFacts { role: held.role, org_id: None, inherits_to_descendants });
+        }
+        Ok(Some((held, cells.optional(end)?)))
+    })
+}
+
+/// A role of a group of the user's that grants the permission.
+pub(crate) fn held_by_group(row: &Row<'_>, usr: UserId, org: OrgId, permission: &PermissionSlug, facts: &mut Facts) -> Result<(), Failure> {
+    reading::<GroupId, _>("group_member", row, |cells| {
+        let group = cells.take(id)?;
+        facts.add_group(usr, org, group, cells.optional(moment)?);
+        let role = cells.take(id)?;
+        facts.add_group_role(group, role, cells.optional(moment)?);
+        facts.add_grant(Holder::Role(role), permission.clone(), Effect::Grant, cells.optional(moment)?);
+        Ok(())
+    })
+}
+
+/// What an override says, and until when.
+pub(crate) fn override_of(row: &Row<'_>) -> Result<(Effect, End), Failure> {
+    let mut cells = Cells { row, next: 0 };
+    let mut read = || Ok((cells.take(|value| Effect::parse(text(value)?))?, cells.optional(moment)?));
+    read().map_err(|Damaged| Failure::inconsistent("permission_grant", "unknown"))
+}
+
 /// A slug's holder and the slug.
 pub(crate) fn holding(row: &Row<'_>) -> Result<(Slug, OrgId), Failure> {
     reading::<OrgId, _>("organization_slug", row, |cells| {

@@ -212,6 +212,35 @@ statements! {
     /// The same statement for one permission, which `?3` is.
     facts_one = "{facts} AND g.permission = ?3 \
         UNION ALL SELECT 8, NULL, NULL, NULL, p.slug, NULL, NULL, NULL, NULL, NULL FROM {s}permission p WHERE p.slug = ?3";
+    /// What tells first whether a user holds a permission, and for most is all: `?1` user, `?2` organization, `?3` permission; `?4` a role
+    /// of which it is known already whether it grants that, `?5` whether anybody overrides it, where that is known. A grant without an
+    /// end has the last moment that there is.
+    holding = "SELECT o.status, 2 * o.cascade_permissions + o.inherit_permissions, o.ancestors, u.status, \
+        m.id, m.role_id, m.role_slug, m.status, m.expires_at, CASE WHEN m.role_id <> ?4 THEN \
+        (SELECT coalesce(r.expires_at, 9223372036854775807) FROM {s}permission_grant r \
+        WHERE r.holder_type = 'rol' AND r.holder_id = m.role_id AND r.permission = ?3 AND r.effect = 'grant') END, \
+        CASE WHEN ?5 IS NULL THEN EXISTS (SELECT 1 FROM {s}permission_grant g INDEXED BY {s}permission_grant_permission \
+        WHERE g.permission = ?3 AND g.holder_type < 'rol') ELSE ?5 END \
+        FROM {s}organization o LEFT JOIN {s}user_account u ON u.id = ?1 \
+        LEFT JOIN {s}membership m INDEXED BY {s}membership_current ON m.org_id = ?2 AND m.usr_id = ?1 AND m.status <> 'revoked' \
+        WHERE o.id = ?2";
+    /// `?1` ancestors, as they are stored: those organizations.
+    holding_above = "SELECT a.id, a.ancestors, a.status, 2 * a.cascade_permissions + a.inherit_permissions \
+        FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8)) n \
+        CROSS JOIN {s}organization a ON a.id = substr(?1, 1 + 16 * n.column1, 16)";
+    /// `?1` ancestors, `?2` user, `?3` permission: the memberships there, with whether their roles reach below and grant the permission.
+    held_above = "SELECT m.org_id, m.id, m.role_id, m.role_slug, m.status, m.expires_at, r.inherits_to_descendants, \
+        (SELECT coalesce(g.expires_at, 9223372036854775807) FROM {s}permission_grant g \
+        WHERE g.holder_type = 'rol' AND g.holder_id = m.role_id AND g.permission = ?3 AND g.effect = 'grant') \
+        FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8)) n CROSS JOIN {s}membership m INDEXED BY {s}membership_current \
+        ON m.org_id = substr(?1, 1 + 16 * n.column1, 16) AND m.usr_id = ?2 AND m.status <> 'revoked' LEFT JOIN {s}role r ON r.id = m.role_id";
+    /// `?1` organization, `?2` user, `?3` permission: the roles that grant it of the user's groups there.
+    held_by_groups = "SELECT t.group_id, t.expires_at, r.role_id, r.expires_at, g.expires_at FROM {s}group_member t \
+        CROSS JOIN {s}group_role r ON r.group_id = t.group_id CROSS JOIN {s}permission_grant g \
+        ON g.holder_type = 'rol' AND g.holder_id = r.role_id AND g.permission = ?3 AND g.effect = 'grant' \
+        WHERE t.org_id = ?1 AND t.usr_id = ?2";
+    /// `?1` and `?2` who, `?3` permission.
+    override_of = "SELECT effect, expires_at FROM {s}permission_grant WHERE holder_type = ?1 AND holder_id = ?2 AND permission = ?3";
     /// Roles that grant a permission and are known in an organization: `?2` organization, `?3` permission.
     grantors = "WITH {chain} SELECT 4, r.id, r.org_id, NULL, r.slug, NULL, NULL, r.inherits_to_descendants, NULL, NULL \
         FROM {s}permission_grant g INDEXED BY {s}permission_grant_permission CROSS JOIN {s}role r ON r.id = g.holder_id \

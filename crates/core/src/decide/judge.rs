@@ -271,8 +271,9 @@ impl Judge<'_> {
     }
 
     fn chain(&self, org: OrgId) -> Result<Vec<OrgFacts>, DomainError> {
-        let (chain, _) = permissions::chain(&self.eyes(), org).ok_or(DomainError::NotFound(IdType::Organization))?;
-        Ok(chain)
+        let eyes = self.eyes();
+        let (chain, _) = permissions::chain(&eyes, org).ok_or(DomainError::NotFound(IdType::Organization))?;
+        Ok(chain.into_iter().cloned().collect())
     }
 
     /// Whether the organization may pass on, and take over, what it did not until now; what is not said stays.
@@ -394,7 +395,7 @@ impl Ground for Eyes<'_> {
         self.facts.user(usr)
     }
 
-    fn org(&self, org: OrgId) -> Option<OrgFacts> {
+    fn org(&self, org: OrgId) -> Option<&OrgFacts> {
         self.facts.org(org)
     }
 

@@ -139,7 +139,7 @@ impl Stakes {
         let permissions = permissions.map(|some| some.into_iter().chain(PermissionSlug::parse(MEMBERS_MANAGE)).collect());
         let whom = || users.iter().copied().chain([usr]);
         let asks = orgs.iter().flat_map(|org| whom().map(|usr| (usr, *org))).collect();
-        FactsQuery { asks, permissions, below: if reads { below } else { 0 }, grantors: false, roles, groups, only_revisions: false }
+        FactsQuery { asks, permissions, below: if reads { below } else { 0 }, roles, groups, ..FactsQuery::default() }
     }
 }
 

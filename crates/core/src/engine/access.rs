@@ -88,6 +88,18 @@ impl<B: Backend> Engine<B> {
         self.backend.facts(FactsQuery { asks, permissions, below: self.below(), ..FactsQuery::default() }).await
     }
 
+    /// What tells whether somebody holds a permission, for each of these.
+    async fn holding(&self, holding: Vec<(UserId, OrgId, PermissionSlug)>) -> Result<Facts, BackendError> {
+        let (asks, permissions) = if let [(usr, org, slug)] = holding.as_slice() {
+            (vec![(*usr, *org)], vec![slug.clone()])
+        } else {
+            let asks: BTreeSet<(UserId, OrgId)> = holding.iter().map(|(usr, org, _)| (*usr, *org)).collect();
+            let permissions: BTreeSet<&PermissionSlug> = holding.iter().map(|(.., slug)| slug).collect();
+            (asks.into_iter().collect(), permissions.into_iter().cloned().collect())
+        };
+        self.backend.facts(FactsQuery { asks, permissions: Some(permissions), below: self.below(), holding, ..FactsQuery::default() }).await
+    }
+
     /// Which of these permissions the catalog has. Nothing is ever taken from it, so this may be asked behind what it is about.
     pub(super) async fn known(
         &self,
@@ -397,9 +409,9 @@ impl<B: Backend> PermissionResolver for Engine<B> {
 
     async fn has_permission(&self, usr_id: UserId, org_id: OrgId, permission: &str) -> Result<bool, Error> {
         let permission = slug(permission)?;
-        let facts = self.facts(vec![(usr_id, org_id)], Some(vec![permission.clone()])).await?;
+        let facts = self.holding(vec![(usr_id, org_id, permission.clone())]).await?;
         let oneself = self.may_resolve(usr_id, org_id).await?;
-        let found = permissions::resolve(&facts, self.asking().of(usr_id, org_id, Some(&permission)))?;
+        let found = permissions::held(&facts, self.asking().of(usr_id, org_id, Some(&permission)))?;
         let found = seen_by_oneself(found, oneself)?;
         Ok(facts.is_known(&permission) && found.permissions.contains(&permission))
     }
@@ -426,12 +438,11 @@ impl<B: Backend> PermissionResolver for Engine<B> {
         }
         let asked = asks.iter().map(|ask| Ok((ask.usr_id, ask.org_id, slug(&ask.permission)?))).collect::<Result<Vec<_>, DomainError>>()?;
         let pairs: BTreeSet<(UserId, OrgId)> = asked.iter().map(|(usr, org, _)| (*usr, *org)).collect();
-        let wanted: BTreeSet<PermissionSlug> = asked.iter().map(|(.., slug)| slug.clone()).collect();
-        let facts = self.facts(pairs.iter().copied().collect(), Some(wanted.into_iter().collect())).await?;
+        let facts = self.holding(asked.clone()).await?;
         let oneself = self.each_may_resolve(&pairs).await?;
         let asking = self.asking();
         let answer = |(usr, org, slug): &(UserId, OrgId, PermissionSlug)| {
-            let found = permissions::resolve(&facts, asking.of(*usr, *org, Some(slug)))?;
+            let found = permissions::held(&facts, asking.of(*usr, *org, Some(slug)))?;
             let found = seen_by_oneself(found, oneself.get(&(*usr, *org)).copied().unwrap_or_default())?;
             Ok(facts.is_known(slug) && found.permissions.contains(slug))
         };

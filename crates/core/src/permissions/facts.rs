@@ -27,6 +27,11 @@ pub struct FactsQuery {
     /// Whether nothing is wanted but what a token is made of: the revision of what belongs to no organization, the users' rows, the
     /// organizations with those above them, and, where levels below are asked for, the memberships there.
     pub only_revisions: bool,
+    /// Where nothing is asked but whether somebody holds a permission: which one, of each ask. What the fields above bring is enough for
+    /// that, and a store may bring less. It may leave out revisions; of each of these only what concerns its own permission is needed; a
+    /// permission need not be looked up in the catalog of which a grant was found; memberships above are not needed where there is one in
+    /// the organization itself, nor groups where the role of that one grants the permission without an end.
+    pub holding: Vec<(UserId, OrgId, PermissionSlug)>,
 }
 
 /// Rows for a resolution. A store puts in what the query asks for, in any order; more than that does no harm, as long as it is true.
@@ -163,7 +168,7 @@ pub(crate) trait Ground {
     fn system_revision(&self) -> u64;
     /// A user's row: status and revision.
     fn user(&self, usr: UserId) -> Option<(UserStatus, u64)>;
-    fn org(&self, org: OrgId) -> Option<OrgFacts>;
+    fn org(&self, org: OrgId) -> Option<&OrgFacts>;
     /// The row that is not revoked.
     fn membership(&self, usr: UserId, org: OrgId) -> Option<Held>;
     fn role(&self, role: RoleId) -> Option<RoleFacts>;
@@ -192,8 +197,8 @@ impl Ground for Facts {
         self.users.get(&usr).copied()
     }
 
-    fn org(&self, org: OrgId) -> Option<OrgFacts> {
-        self.orgs.get(&org).cloned()
+    fn org(&self, org: OrgId) -> Option<&OrgFacts> {
+        self.orgs.get(&org)
     }
 
     fn membership(&self, usr: UserId, org: OrgId) -> Option<Held> {

@@ -20,5 +20,5 @@ pub(crate) use difference::difference;
 pub(crate) use explain::explain;
 pub(crate) use facts::Ground;
 pub(crate) use policy::matches_pattern;
-pub(crate) use resolve::{Ask, along, chain, holds, resolve, token};
+pub(crate) use resolve::{Ask, along, chain, held, holds, resolve, token};
 pub(crate) use review::review;

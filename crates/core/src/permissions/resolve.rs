@@ -1,5 +1,6 @@
 //! The layers, in order (spec/permissions.md#resolution).
 
+use std::borrow::Borrow;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -180,8 +181,14 @@ pub(crate) fn resolve(ground: &impl Ground, ask: Ask<'_>) -> Result<EffectivePer
 
 /// Whether a user may do one thing in an organization. Whether the catalog has it is asked before.
 pub(crate) fn holds(ground: &impl Ground, ask: Ask<'_>, permission: &PermissionSlug) -> Result<bool, DomainError> {
-    let found = resolve(ground, Ask { only: Some(permission), ..ask })?;
-    Ok(found.permissions.contains(permission))
+    Ok(held(ground, Ask { only: Some(permission), ..ask })?.permissions.contains(permission))
+}
+
+/// As [`resolve`], without a token: where nothing is asked but what is held, revisions need not be known.
+pub(crate) fn held(ground: &impl Ground, ask: Ask<'_>) -> Result<EffectivePermissions, DomainError> {
+    let (chain, is_whole) = chain(ground, ask.org).ok_or(DomainError::NotFound(IdType::Organization))?;
+    let token = PermissionToken { system: 0, user: None, orgs: Vec::new() };
+    Ok(walk(ground, ask, (&chain, is_whole), token, &mut Deaf))
 }
 
 pub(super) fn resolve_watched<W: Witness>(
@@ -189,9 +196,20 @@ pub(super) fn resolve_watched<W: Witness>(
     ask: Ask<'_>,
     witness: &mut W,
 ) -> Result<EffectivePermissions, DomainError> {
-    let Ask { usr, org, now, policy, .. } = ask;
-    let (chain, is_whole) = chain(ground, org).ok_or(DomainError::NotFound(IdType::Organization))?;
-    let token = token_over(ground, ask, &chain);
+    let whole = chain(ground, ask.org).ok_or(DomainError::NotFound(IdType::Organization))?;
+    let token = token_over(ground, ask, &whole.0);
+    Ok(walk(ground, ask, (&whole.0, whole.1), token, witness))
+}
+
+/// The layers, for an organization whose chain was found, and whether all of that is there.
+fn walk<W: Witness>(
+    ground: &impl Ground,
+    ask: Ask<'_>,
+    (chain, is_whole): (&[&OrgFacts], bool),
+    token: PermissionToken,
+    witness: &mut W,
+) -> EffectivePermissions {
+    let Ask { usr, now, policy, .. } = ask;
     let user = ground.user(usr);
     let moment = &Moment::new(now);
     let mut result = EffectivePermissions {
@@ -207,22 +225,22 @@ pub(super) fn resolve_watched<W: Witness>(
     };
     if !(is_whole && are_live(chain.iter().map(|org| org.status))) {
         witness.stop(super::DenialReason::OrgNotActive);
-        return Ok(result);
+        return result;
     }
     if user.is_some_and(|(status, _)| status != UserStatus::Active) {
         witness.stop(super::DenialReason::UserNotActive);
-        return Ok(result);
+        return result;
     }
-    match membership(ground, usr, &chain, moment) {
-        Found::Here(held) => compose(ground, (ask, moment), &chain, (held, None), witness, &mut result),
-        Found::Above(held, from) => compose(ground, (ask, moment), &chain, (held, Some(from)), witness, &mut result),
+    match membership(ground, usr, chain, moment) {
+        Found::Here(held) => compose(ground, (ask, moment), chain, (held, None), witness, &mut result),
+        Found::Above(held, from) => compose(ground, (ask, moment), chain, (held, Some(from)), witness, &mut result),
         Found::NotActive(held) => {
             witness.membership(held.id, false);
             witness.stop(super::DenialReason::MembershipNotActive);
         }
         Found::None => {
             if let Some(policy) = policy {
-                read_from_below(ground, (ask, moment), policy, &chain, witness, &mut result);
+                read_from_below(ground, (ask, moment), policy, chain, witness, &mut result);
             }
             if result.permissions.is_empty() {
                 witness.stop(super::DenialReason::NoMembership);
@@ -230,7 +248,7 @@ pub(super) fn resolve_watched<W: Witness>(
         }
     }
     result.span = moment.span.get();
-    Ok(result)
+    result
 }
 
 /// The state that a resolution rests on; `not_found` when the organization does not exist. Each organization whose rows it may look at is
@@ -240,14 +258,14 @@ pub(crate) fn token(ground: &impl Ground, ask: Ask<'_>) -> Result<PermissionToke
     Ok(token_over(ground, ask, &chain))
 }
 
-fn token_over(ground: &impl Ground, ask: Ask<'_>, chain: &[OrgFacts]) -> PermissionToken {
+fn token_over(ground: &impl Ground, ask: Ask<'_>, chain: &[&OrgFacts]) -> PermissionToken {
     let stored = chain.last().map(|target| target.ancestors.as_slice()).unwrap_or_default();
     let revision = |org: OrgId| chain.iter().find(|row| row.id == org).map_or(0, |row| row.revision);
     let mut orgs: Vec<(OrgId, u64)> = stored.iter().chain([&ask.org]).map(|org| (*org, revision(*org))).collect();
     if let Some(policy) = ask.policy {
         let mut below = BTreeSet::new();
         for lower in ground.below(ask.usr, ask.org, policy.depth()) {
-            below.extend(ground.org(lower).into_iter().flat_map(|org| org.ancestors));
+            below.extend(ground.org(lower).into_iter().flat_map(|org| &org.ancestors));
             below.insert(lower);
         }
         let further: Vec<(OrgId, u64)> = below
@@ -261,9 +279,10 @@ fn token_over(ground: &impl Ground, ask: Ask<'_>, chain: &[OrgFacts]) -> Permiss
 }
 
 /// The organization and all above it, root first, and whether all of them are there; `None` when it does not exist itself.
-pub(crate) fn chain(ground: &impl Ground, org: OrgId) -> Option<(Vec<OrgFacts>, bool)> {
+pub(crate) fn chain(ground: &impl Ground, org: OrgId) -> Option<(Vec<&OrgFacts>, bool)> {
     let target = ground.org(org)?;
-    let mut chain: Vec<OrgFacts> = target.ancestors.iter().filter_map(|id| ground.org(*id)).collect();
+    let mut chain = Vec::with_capacity(target.ancestors.len() + 1);
+    chain.extend(target.ancestors.iter().filter_map(|id| ground.org(*id)));
     let is_whole = chain.len() == target.ancestors.len();
     chain.push(target);
     Some((chain, is_whole))
@@ -281,7 +300,7 @@ fn is_active(held: &Held, moment: &Moment) -> bool {
     held.status == MembershipStatus::Active && moment.counts(held.expires_at)
 }
 
-fn membership(ground: &impl Ground, usr: UserId, chain: &[OrgFacts], moment: &Moment) -> Found {
+fn membership(ground: &impl Ground, usr: UserId, chain: &[&OrgFacts], moment: &Moment) -> Found {
     let Some((target, above)) = chain.split_last() else { return Found::None };
     if let Some(held) = ground.membership(usr, target.id) {
         // The direct row decides, whatever is above.
@@ -307,15 +326,15 @@ pub(crate) struct Chain {
 
 /// Step 2. The carried grants pass from parent to child where both let them; a denial anywhere on the chain holds unless what it denies
 /// is granted in the end.
-pub(crate) fn along(ground: &impl Ground, chain: &[OrgFacts], only: Option<&PermissionSlug>, now: Timestamp) -> Chain {
+pub(crate) fn along(ground: &impl Ground, chain: &[impl Borrow<OrgFacts>], only: Option<&PermissionSlug>, now: Timestamp) -> Chain {
     along_at(ground, chain, only, &Moment::new(now))
 }
 
-fn along_at(ground: &impl Ground, chain: &[OrgFacts], only: Option<&PermissionSlug>, moment: &Moment) -> Chain {
+fn along_at(ground: &impl Ground, chain: &[impl Borrow<OrgFacts>], only: Option<&PermissionSlug>, moment: &Moment) -> Chain {
     let mut carried: BTreeMap<PermissionSlug, Vec<OrgId>> = BTreeMap::new();
     let mut denied: BTreeMap<PermissionSlug, OrgId> = BTreeMap::new();
     let mut cascades = false;
-    for org in chain {
+    for org in chain.iter().map(Borrow::<OrgFacts>::borrow) {
         if !(cascades && org.inherit_permissions) {
             carried.clear();
         }
@@ -341,7 +360,7 @@ fn along_at(ground: &impl Ground, chain: &[OrgFacts], only: Option<&PermissionSl
 fn compose<W: Witness>(
     ground: &impl Ground,
     (ask, moment): (Ask<'_>, &Moment),
-    chain: &[OrgFacts],
+    chain: &[&OrgFacts],
     (held, from): (Held, Option<OrgId>),
     witness: &mut W,
     result: &mut EffectivePermissions,
@@ -411,7 +430,7 @@ fn read_from_below<W: Witness>(
     ground: &impl Ground,
     (ask, moment): (Ask<'_>, &Moment),
     policy: &AncestorReadPolicy,
-    chain: &[OrgFacts],
+    chain: &[&OrgFacts],
     witness: &mut W,
     result: &mut EffectivePermissions,
 ) {

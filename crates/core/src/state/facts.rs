@@ -44,7 +44,7 @@ impl State {
     /// only what concerns the permissions named. Roles and groups that are named come with what they grant. Or, where only revisions are
     /// asked for, nothing but the organizations, the user's row and the memberships below.
     pub fn facts(&self, query: &FactsQuery) -> Facts {
-        let FactsQuery { asks, permissions, below, grantors, roles, groups, only_revisions } = query;
+        let FactsQuery { asks, permissions, below, grantors, roles, groups, only_revisions, holding: _ } = query;
         let mut facts = Facts::default();
         facts.set_system_revision(self.access.revision);
         if *only_revisions {
