@@ -17,12 +17,16 @@ const MARKS: usize = 2048;
 /// Writes are numbered. Whoever keeps an answer keeps the [number](Self::now) that stood before the rows were read; the answer holds as
 /// long as nothing that it rests on has a higher mark. Reading marks takes no lock and waits for nobody.
 pub struct Stamps {
-    writes: AtomicU64,
-    system: AtomicU64,
+    writes: Alone,
+    system: Alone,
     // Of a length that is known when this is built: no place is out of it.
     users: Box<[AtomicU64; MARKS]>,
     trees: Box<[AtomicU64; MARKS]>,
 }
+
+/// A number on a line of its own of the processor's caches: each write counts up the one, and each check reads the other.
+#[repr(align(64))]
+struct Alone(AtomicU64);
 
 impl fmt::Debug for Stamps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,7 +37,8 @@ impl fmt::Debug for Stamps {
 impl Default for Stamps {
     fn default() -> Self {
         let marks = || Box::new([const { AtomicU64::new(0) }; MARKS]);
-        Self { writes: AtomicU64::new(0), system: AtomicU64::new(0), users: marks(), trees: marks() }
+        let alone = || Alone(AtomicU64::new(0));
+        Self { writes: alone(), system: alone(), users: marks(), trees: marks() }
     }
 }
 
@@ -61,7 +66,7 @@ fn place(id: Uuid) -> u16 {
 impl Stamps {
     /// The number of the last write: to be read before the rows that an answer comes from.
     pub fn now(&self) -> u64 {
-        self.writes.load(Ordering::Acquire)
+        self.writes.0.load(Ordering::Acquire)
     }
 
     /// Marks a write: when reads see it, before it is answered, and before another one is marked.
@@ -69,9 +74,9 @@ impl Stamps {
         if touched.is_nothing() {
             return;
         }
-        let number = self.writes.fetch_add(1, Ordering::AcqRel) + 1;
+        let number = self.writes.0.fetch_add(1, Ordering::AcqRel) + 1;
         if touched.everything || touched.system {
-            self.system.fetch_max(number, Ordering::AcqRel);
+            self.system.0.fetch_max(number, Ordering::AcqRel);
         }
         let raise = |marks: &[AtomicU64; MARKS], id: Uuid| {
             if let Some(mark) = marks.get(usize::from(place(id))) {
@@ -88,7 +93,7 @@ impl Stamps {
         let still = |at: &[AtomicU64; MARKS], place: u16| {
             at.get(usize::from(place) & (MARKS - 1)).is_some_and(|mark| mark.load(Ordering::Acquire) <= since)
         };
-        self.system.load(Ordering::Acquire) <= since && still(&self.trees, marks.tree) && still(&self.users, marks.user)
+        self.system.0.load(Ordering::Acquire) <= since && still(&self.trees, marks.tree) && still(&self.users, marks.user)
     }
 }
 

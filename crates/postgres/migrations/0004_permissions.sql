@@ -53,11 +53,15 @@ CREATE TABLE {s}permission_grant (
     granted_by  uuid,
     created_at  timestamptz NOT NULL,
     expires_at  timestamptz,
-    -- In an order in which one scan finds a permission of holders of several kinds.
-    CONSTRAINT permission_grant_pkey PRIMARY KEY (holder_id, permission, holder_type)
+    -- In an order in which one scan finds a permission of holders of several kinds; and with what a check reads, so that it does so however
+    -- much a few of the holders have.
+    CONSTRAINT permission_grant_pkey PRIMARY KEY (holder_id, permission, holder_type) INCLUDE (effect, expires_at)
 );
 -- Of roles alone: whoever asks for holders of other kinds as well knows who they are, and is to look them up by that.
 CREATE INDEX permission_grant_permission ON {s}permission_grant (permission, holder_id) WHERE holder_type = 'rol';
+-- Overrides are few beside what roles grant, which the planner knows of an index of their own.
+CREATE INDEX permission_grant_override ON {s}permission_grant (holder_id, permission) INCLUDE (holder_type, effect, expires_at)
+    WHERE holder_type <> 'rol';
 
 CREATE TABLE {s}user_group (
     id         uuid NOT NULL CONSTRAINT user_group_pkey PRIMARY KEY,
@@ -92,57 +96,63 @@ CREATE TABLE {s}group_role (
 );
 CREATE INDEX group_role_role ON {s}group_role (role_id);
 
--- A moment in a list of words: microseconds since 1970, and `-` for none.
-CREATE FUNCTION {s}moment_v1(at timestamptz) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+-- The rest of what tells what a user may do in an organization that has others above it: these, and what the user's memberships there
+-- give where there is none below; of one permission, or of all. Each row is a list of words, the first of which says what it is; moments are
+-- microseconds since 1970, and `-` stands for nothing. Functions, as what is not called need not be set up either, which takes longer than to
+-- look into an index; stable, so that they see the moment of their caller.
+CREATE FUNCTION {s}given_by_v1(holders uuid[], wanted text) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    given text[];
 BEGIN
-    RETURN coalesce((extract(epoch FROM at) * 1000000)::bigint::text, '-');
+    IF wanted IS NULL THEN
+        SELECT array_agg(concat_ws(' ', 'grant', g.holder_type, g.holder_id, g.effect,
+                coalesce((extract(epoch FROM g.expires_at) * 1000000)::bigint::text, '-'), g.permission))
+            INTO given FROM {s}permission_grant g WHERE g.holder_id = ANY (holders);
+    ELSE
+        SELECT array_agg(concat_ws(' ', 'grant', g.holder_type, g.holder_id, g.effect,
+                coalesce((extract(epoch FROM g.expires_at) * 1000000)::bigint::text, '-'), g.permission))
+            INTO given FROM {s}permission_grant g WHERE g.permission = wanted COLLATE "C" AND g.holder_id = ANY (holders);
+    END IF;
+    RETURN given;
 END $$;
 
--- The rest of what tells whether a user holds a permission in an organization that has others above it: these, and what the user's
--- memberships there give where there is none below. Each row is a list of words, the first of which says what it is. A function, as what is
--- not called need not be set up either, which takes longer than to look into an index; stable, so that it sees the moment of its caller.
-CREATE FUNCTION {s}holding_above_v1(usr uuid, above uuid[], is_member boolean, wanted text) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION {s}held_above_v1(usr uuid, above uuid[], is_member boolean, wanted text) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
 DECLARE
     places text[];
     held text[];
-    granted text[];
     holders uuid[];
 BEGIN
-    SELECT array_agg(concat_ws(' ', 'org', o.id, o.status, 2 * o.cascade_permissions::integer + o.inherit_permissions::integer,
-            array_to_string(o.ancestors, ',')))
+    SELECT array_agg(concat_ws(' ', 'org', o.id, o.status, 2 * o.cascade_permissions::integer + o.inherit_permissions::integer, o.revision))
         INTO places FROM {s}organization o WHERE o.id = ANY (above);
     IF is_member THEN
         RETURN places;
     END IF;
     SELECT array_agg(concat_ws(' ', 'mem', m.org_id, m.id, m.role_id, coalesce(m.role_slug, '-'), m.status,
-            CASE WHEN m.expires_at IS NULL THEN '-' ELSE {s}moment_v1(m.expires_at) END,
+            coalesce((extract(epoch FROM m.expires_at) * 1000000)::bigint::text, '-'),
             coalesce((SELECT r.inherits_to_descendants::text FROM {s}role r WHERE r.id = m.role_id), '-'))),
             array_agg(m.id) || array_agg(m.role_id)
         INTO held, holders FROM {s}membership m WHERE m.org_id = ANY (above) AND m.usr_id = usr AND m.status <> 'revoked';
     IF held IS NULL THEN
         RETURN places;
     END IF;
-    SELECT array_agg(concat_ws(' ', 'grant', g.holder_type, g.holder_id, g.effect,
-            CASE WHEN g.expires_at IS NULL THEN '-' ELSE {s}moment_v1(g.expires_at) END))
-        INTO granted FROM {s}permission_grant g WHERE g.permission = wanted COLLATE "C" AND g.holder_id = ANY (holders);
-    RETURN places || held || granted;
+    RETURN places || held || {s}given_by_v1(holders, wanted);
 END $$;
 
--- The same of the user's groups in an organization: those with a role that grants the permission.
-CREATE FUNCTION {s}holding_groups_v1(usr uuid, org uuid, wanted text) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+-- The same of the user's groups in an organization.
+CREATE FUNCTION {s}held_by_groups_v1(usr uuid, org uuid, wanted text) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    rows text[];
+    teams text[];
+    holders uuid[];
 BEGIN
-    PERFORM FROM {s}group_member t WHERE t.org_id = org AND t.usr_id = usr;
-    IF FOUND THEN
-        SELECT array_agg(concat_ws(' ', 'group', t.group_id, {s}moment_v1(t.expires_at), r.role_id, {s}moment_v1(r.expires_at),
-                {s}moment_v1(g.expires_at)))
-            INTO rows FROM {s}group_member t JOIN {s}group_role r ON r.group_id = t.group_id
-            JOIN {s}permission_grant g ON g.permission = wanted COLLATE "C" AND g.holder_id = r.role_id AND g.holder_type = 'rol'
-                AND g.effect = 'grant'
-            WHERE t.org_id = org AND t.usr_id = usr;
+    SELECT array_agg(concat_ws(' ', 'group', t.group_id, coalesce((extract(epoch FROM t.expires_at) * 1000000)::bigint::text, '-'),
+            coalesce(r.role_id::text, '-'), coalesce((extract(epoch FROM r.expires_at) * 1000000)::bigint::text, '-'))),
+            array_agg(r.role_id)
+        INTO teams, holders FROM {s}group_member t LEFT JOIN {s}group_role r ON r.group_id = t.group_id
+        WHERE t.org_id = org AND t.usr_id = usr;
+    IF teams IS NULL THEN
+        RETURN NULL;
     END IF;
-    RETURN rows;
+    RETURN teams || {s}given_by_v1(holders, wanted);
 END $$;
 
 -- Takes the shape of a tree, by its root: others who rely on it may do so together, who changes it is alone.

@@ -154,9 +154,12 @@ pub(crate) fn loaded(rows: &[PgRow], first: &PgRow, from: usize, has_role: bool,
 
 /// The rows that resolutions rest on, in one statement.
 pub(crate) async fn facts(sql: &Statements, conn: &mut PgConnection, query: &FactsQuery) -> Result<Facts, Failure> {
-    let FactsQuery { asks, permissions, below, grantors, roles, groups, only_revisions, holding } = query;
-    if let (false, 0) = (holding.is_empty(), below) {
+    let FactsQuery { asks, permissions, below, grantors, roles, groups, only_revisions, holding, resolving } = query;
+    if *below == 0 && !holding.is_empty() {
         return holding_each(sql, conn, holding).await;
+    }
+    if *below == 0 && *resolving {
+        return resolving_each(sql, conn, asks).await;
     }
     let is_named = !(roles.is_empty() && groups.is_empty());
     let none: Option<Vec<PermissionSlug>> = Some(Vec::new());
@@ -209,11 +212,33 @@ async fn holding_each(sql: &Statements, conn: &mut PgConnection, asks: &[(UserId
     let orgs: Vec<Uuid> = asks.iter().map(|(_, org, _)| org.as_uuid()).collect();
     let slugs: Vec<&str> = asks.iter().map(|(.., slug)| slug.as_str()).collect();
     for row in &sql.holding_each.query().bind(users).bind(orgs).bind(slugs).fetch_all(conn).await? {
-        let place = list::count(row, 0)?;
-        let ask = usize::try_from(place).ok().and_then(|n| asks.get(n.checked_sub(1)?));
-        codec::holding(row, 1, ask.ok_or_else(|| unreadable("permission_grant", "unknown", "a row of no ask"))?, &mut facts)?;
+        codec::holding(row, 1, in_place(asks, row)?, &mut facts)?;
     }
     Ok(facts)
+}
+
+/// What tells everything that users may do, in one statement.
+async fn resolving_each(sql: &Statements, conn: &mut PgConnection, asks: &[(UserId, OrgId)]) -> Result<Facts, Failure> {
+    let mut facts = Facts::default();
+    if let &[(usr, org)] = asks {
+        for row in &sql.resolving.query().bind(usr.as_uuid()).bind(org.as_uuid()).fetch_all(conn).await? {
+            codec::resolving(row, 0, (usr, org), &mut facts)?;
+        }
+        return Ok(facts);
+    }
+    let (users, orgs): (Vec<Uuid>, Vec<Uuid>) = asks.iter().map(|(usr, org)| (usr.as_uuid(), org.as_uuid())).unzip();
+    let none: Vec<&str> = Vec::new();
+    for row in &sql.resolving_each.query().bind(users).bind(orgs).bind(none).fetch_all(conn).await? {
+        codec::resolving(row, 1, *in_place(asks, row)?, &mut facts)?;
+    }
+    Ok(facts)
+}
+
+/// What a row is about, of these; its place among them, from one, is its first column.
+fn in_place<'a, T>(asks: &'a [T], row: &PgRow) -> Result<&'a T, Failure> {
+    let place = usize::try_from(list::count(row, 0)?).unwrap_or(usize::MAX);
+    let ask = place.checked_sub(1).and_then(|place| asks.get(place));
+    ask.ok_or_else(|| unreadable("permission_grant", "unknown", "a row about nothing that was asked"))
 }
 
 /// A window's start and length, where no id is below the lowest one.

@@ -177,6 +177,38 @@ async fn no_plan_for_any_parameters_scans_a_table() {
     }
 }
 
+/// Whom most of all grants belong to says nothing of whoever is asked about: with one role that grants nearly everything that is granted, to
+/// read the whole table would look cheaper than the index.
+#[tokio::test]
+async fn a_check_looks_into_indexes_alone() {
+    let mut conn = connection().await;
+    raw_sql("SET plan_cache_mode = force_generic_plan").execute(&mut conn).await.unwrap();
+    let schema = schema("plans_uneven");
+    migrate(&mut conn, &schema, Timestamp::MIN).await.unwrap();
+    let statements = Statements::new(&schema, true);
+    fill(&mut conn, &schema).await;
+    let uneven = "DELETE FROM {s}permission_grant; INSERT INTO {s}permission_grant \
+        SELECT 'rol', CASE WHEN n > 20 THEN '{owner}'::uuid ELSE '00000000-0000-7000-8007-000000000001' END, 'things' || n || '.read', 'grant', \
+        NULL, 'epoch', NULL FROM generate_series(1, 5000) n";
+    raw_sql(schema.render(uneven).text()).execute(&mut conn).await.unwrap();
+    raw_sql(schema.render("VACUUM ANALYZE {s}permission_grant").text()).execute(&mut conn).await.unwrap();
+    raw_sql(schema.render(ANALYZE).text()).execute(&mut conn).await.unwrap();
+    let mut plans = Vec::new();
+    for (what, sql) in statements.all() {
+        if !["holding", "holding_each", "resolving", "resolving_each"].contains(&what) {
+            continue;
+        }
+        raw_sql(schema.render(&format!("PREPARE {what} AS {}", sql.as_str())).text()).execute(&mut conn).await.unwrap();
+        let parameters = if what == "resolving" { "NULL, NULL" } else { "NULL, NULL, NULL" };
+        let explain = format!("EXPLAIN (COSTS OFF) EXECUTE {what}({parameters})");
+        let rows = raw_sql(schema.render(&explain).text()).fetch_all(&mut conn).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get::<String, _>(0)).collect();
+        plans.push(format!("{what}:\n{}", plan.join("\n")));
+    }
+    discard(&mut conn, &schema).await;
+    insta::assert_snapshot!(plans.join("\n\n"));
+}
+
 /// A value of this type, of rows that [`fill`] made where there are such.
 fn value(of: &str) -> &'static str {
     match of {

@@ -75,6 +75,10 @@ impl<'r> Columns<'r> {
         Ok(value)
     }
 
+    fn moment(&mut self) -> Result<Option<Timestamp>, BoxDynError> {
+        Ok(self.next::<Option<PgMoment>>()?.map(|moment| moment.0))
+    }
+
     fn word_or_none<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, BoxDynError> {
         self.text()?.map(|word| parsed(parse(word), &word)).transpose()
     }
@@ -420,51 +424,83 @@ fn read_fact(row: &PgRow, facts: &mut Facts) -> Result<(), BoxDynError> {
 
 /// A row of `holding`, from a column on, about a user, an organization and a permission.
 pub(crate) fn holding(row: &PgRow, at: usize, ask: &(UserId, OrgId, PermissionSlug), facts: &mut Facts) -> Result<(), Failure> {
-    read_holding(row, at, ask, facts).map_err(|cause| unreadable("permission_grant", "unknown", cause))
+    let (usr, org, permission) = ask;
+    let mut read = || {
+        let mut columns = Columns::from(row, at);
+        standing(&mut columns, *usr, *org, facts)?;
+        if let Some(kind) = columns.text()? {
+            let holder = parsed(Holder::from_stored(kind, columns.next()?), &"holder_type")?;
+            let effect = columns.word(Effect::parse)?;
+            facts.add_grant(holder, permission.clone(), effect, columns.moment()?);
+            facts.add_known(permission.clone());
+        }
+        columns.at = at + STANDING + 4;
+        rows_of_words(&mut columns, *usr, *org, facts)?;
+        rows_of_words(&mut columns, *usr, *org, facts)
+    };
+    read().map_err(|cause| unreadable("permission_grant", "unknown", cause))
 }
 
-fn read_holding(row: &PgRow, at: usize, ask: &(UserId, OrgId, PermissionSlug), facts: &mut Facts) -> Result<(), BoxDynError> {
-    let (usr, org, permission) = ask;
-    let mut columns = Columns::from(row, at);
-    let (status, flags): (OrgStatus, i32) = (columns.word(OrgStatus::parse)?, columns.next()?);
-    let ancestors = columns.next::<Vec<Uuid>>()?.into_iter().map(OrgId::from_uuid).collect::<Result<_, _>>()?;
-    facts.add_org(OrgFacts {
-        id: *org,
-        ancestors,
-        status,
-        cascade_permissions: flags & 2 != 0,
-        inherit_permissions: flags & 1 != 0,
-        revision: 0,
-    });
-    if let Some(status) = columns.word_or_none(UserStatus::parse)? {
-        facts.add_user(*usr, status, 0);
-    }
-    if let Some(id) = columns.next::<Option<Uuid>>()? {
-        let role: Uuid = columns.next()?;
-        let role = parsed(Role::from_stored(role, columns.text()?), &"role_id")?;
-        let status = columns.word(MembershipStatus::parse)?;
-        let expires_at = columns.next::<Option<PgMoment>>()?.map(|moment| moment.0);
-        facts.add_membership(*usr, *org, Held { id: MembershipId::from_uuid(id)?, role, status, expires_at });
-    }
-    columns.at = at + 9;
-    if let Some(kind) = columns.text()? {
-        let holder = parsed(Holder::from_stored(kind, columns.next()?), &"holder_type")?;
-        let effect = columns.word(Effect::parse)?;
-        let end = columns.next::<Option<PgMoment>>()?.map(|moment| moment.0);
-        facts.add_grant(holder, permission.clone(), effect, end);
-        facts.add_known(permission.clone());
-    }
-    columns.at = at + 13;
-    for _ in 0..2 {
-        for row in columns.next::<Option<Vec<String>>>()?.into_iter().flatten() {
-            parsed(further(&row, ask, facts), &row)?;
+/// A row of `resolving`, from a column on, about a user and an organization.
+pub(crate) fn resolving(row: &PgRow, at: usize, (usr, org): (UserId, OrgId), facts: &mut Facts) -> Result<(), Failure> {
+    let mut read = || {
+        let mut columns = Columns::from(row, at);
+        let role = standing(&mut columns, usr, org, facts)?;
+        facts.set_system_revision(u64::try_from(columns.next::<i64>()?)?);
+        for slug in columns.next::<Vec<String>>()? {
+            match role {
+                Some(role) if !slug.contains(' ') => {
+                    facts.add_grant(Holder::Role(role.id()), parsed(PermissionSlug::parse(&slug), &slug)?, Effect::Grant, None);
+                }
+                _ => parsed(row_of_words(&slug, usr, org, facts), &slug)?,
+            }
         }
+        for _ in 0..3 {
+            rows_of_words(&mut columns, usr, org, facts)?;
+        }
+        Ok(())
+    };
+    read().map_err(|cause: BoxDynError| unreadable("permission_grant", "unknown", cause))
+}
+
+/// How many columns `standing` reads.
+const STANDING: usize = 11;
+
+/// The organization, the user's row and the membership there; answers its role.
+fn standing(columns: &mut Columns<'_>, usr: UserId, id: OrgId, facts: &mut Facts) -> Result<Option<Role>, BoxDynError> {
+    let behind = columns.at + STANDING;
+    let (status, flags): (_, i32) = (columns.word(OrgStatus::parse)?, columns.next()?);
+    let ancestors = columns.next::<Vec<Uuid>>()?.into_iter().map(OrgId::from_uuid).collect::<Result<_, _>>()?;
+    let revision = u64::try_from(columns.next::<i64>()?)?;
+    let (cascade_permissions, inherit_permissions) = (flags & 2 != 0, flags & 1 != 0);
+    facts.add_org(OrgFacts { id, ancestors, status, cascade_permissions, inherit_permissions, revision });
+    let (status, revision): (_, Option<i64>) = (columns.word_or_none(UserStatus::parse)?, columns.next()?);
+    if let (Some(status), Some(revision)) = (status, revision) {
+        facts.add_user(usr, status, u64::try_from(revision)?);
+    }
+    let mut role = None;
+    if let Some(mem) = columns.next::<Option<Uuid>>()? {
+        let of: Uuid = columns.next()?;
+        let of = parsed(Role::from_stored(of, columns.text()?), &"role_id")?;
+        let status = columns.word(MembershipStatus::parse)?;
+        let expires_at = columns.moment()?;
+        facts.add_membership(usr, id, Held { id: MembershipId::from_uuid(mem)?, role: of, status, expires_at });
+        role = Some(of);
+    }
+    columns.at = behind;
+    Ok(role)
+}
+
+fn rows_of_words(columns: &mut Columns<'_>, usr: UserId, org: OrgId, facts: &mut Facts) -> Result<(), BoxDynError> {
+    for row in columns.next::<Option<Vec<String>>>()?.into_iter().flatten() {
+        parsed(row_of_words(&row, usr, org, facts), &row)?;
     }
     Ok(())
 }
 
-/// One of the rows that `holding_above_v1` and `holding_groups_v1` answer, as words.
-fn further(row: &str, (usr, org, permission): &(UserId, OrgId, PermissionSlug), facts: &mut Facts) -> Option<()> {
+/// One of the rows that `held_above_v1`, `held_by_groups_v1` and `given_by_v1` answer. A permission of which a grant is there is in the
+/// catalog.
+fn row_of_words(row: &str, usr: UserId, org: OrgId, facts: &mut Facts) -> Option<()> {
     fn id<I: Id>(word: &str) -> Option<I> {
         I::from_uuid(Uuid::try_parse(word).ok()?).ok()
     }
@@ -475,17 +511,16 @@ fn further(row: &str, (usr, org, permission): &(UserId, OrgId, PermissionSlug), 
     let mut next = || words.next();
     match next()? {
         "org" => {
-            let (place, status, flags) = (id(next()?)?, OrgStatus::parse(next()?)?, next()?.parse::<u8>().ok()?);
-            let above = next().filter(|list| !list.is_empty());
-            let ancestors = above.into_iter().flat_map(|list| list.split(',')).map(id).collect::<Option<Vec<_>>>()?;
+            let (id, status, flags) = (id(next()?)?, OrgStatus::parse(next()?)?, next()?.parse::<u8>().ok()?);
             let (cascade_permissions, inherit_permissions) = (flags & 2 != 0, flags & 1 != 0);
-            facts.add_org(OrgFacts { id: place, ancestors, status, cascade_permissions, inherit_permissions, revision: 0 });
+            let (ancestors, revision) = (Vec::new(), next()?.parse().ok()?);
+            facts.add_org_above(OrgFacts { id, ancestors, status, cascade_permissions, inherit_permissions, revision });
         }
         "mem" => {
             let (place, mem, role) = (id(next()?)?, id(next()?)?, Uuid::try_parse(next()?).ok()?);
             let role = Role::from_stored(role, Some(next()?).filter(|slug| *slug != "-"))?;
             let (status, expires_at) = (MembershipStatus::parse(next()?)?, end(next()?)?);
-            facts.add_membership(*usr, place, Held { id: mem, role, status, expires_at });
+            facts.add_membership(usr, place, Held { id: mem, role, status, expires_at });
             let reaches = next()?;
             if reaches != "-" {
                 facts.add_role(RoleFacts { role, org_id: None, inherits_to_descendants: reaches == "true" });
@@ -493,16 +528,16 @@ fn further(row: &str, (usr, org, permission): &(UserId, OrgId, PermissionSlug), 
         }
         "grant" => {
             let holder = Holder::from_stored(next()?, Uuid::try_parse(next()?).ok()?)?;
-            facts.add_grant(holder, permission.clone(), Effect::parse(next()?)?, end(next()?)?);
-            facts.add_known(permission.clone());
+            let (effect, end, permission) = (Effect::parse(next()?)?, end(next()?)?, PermissionSlug::parse(next()?)?);
+            facts.add_grant(holder, permission.clone(), effect, end);
+            facts.add_known(permission);
         }
         "group" => {
-            let group = id(next()?)?;
-            facts.add_group(*usr, *org, group, end(next()?)?);
-            let role = id(next()?)?;
-            facts.add_group_role(group, role, end(next()?)?);
-            facts.add_grant(Holder::Role(role), permission.clone(), Effect::Grant, end(next()?)?);
-            facts.add_known(permission.clone());
+            let (group, ends, role) = (id(next()?)?, end(next()?)?, next()?);
+            facts.add_group(usr, org, group, ends);
+            if role != "-" {
+                facts.add_group_role(group, id(role)?, end(next()?)?);
+            }
         }
         _ => return None,
     }

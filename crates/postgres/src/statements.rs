@@ -559,6 +559,10 @@ fn role_with_grants(at: &str) -> String {
     )
 }
 
+/// Behind a scan of what a holder `g` grants: in the order of the index, and with a limit that the planner cannot know, so that it expects to
+/// read a part. Where a few holders have most of what is granted it would otherwise take every holder for one of them, and read the table.
+const IN_ORDER: &str = "ORDER BY g.permission LIMIT (SELECT 9223372036854775807)";
+
 /// What is wanted beside the rows of each ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Beside {
@@ -638,38 +642,66 @@ fn facts(some: bool, below: bool, beside: Beside) -> String {
          UNION ALL SELECT 5, t.usr, t.group_id, t.org, NULL, NULL, NULL, NULL, NULL, NULL, NULL, t.expires_at FROM team t \
          UNION ALL SELECT 6, NULL, r.group_id, r.role_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.expires_at FROM team_role r \
          UNION ALL SELECT 7, NULL, g.holder_id, NULL, NULL, g.permission, g.holder_type, g.effect, NULL, NULL, NULL, g.expires_at \
-         FROM holder h CROSS JOIN LATERAL (SELECT * FROM {{s}}permission_grant g WHERE g.holder_type = h.kind AND g.holder_id = h.id{wanted} \
-         OFFSET 0) g{known}"
+         FROM holder h CROSS JOIN LATERAL (SELECT g.holder_type, g.holder_id, g.permission, g.effect, g.expires_at FROM {{s}}permission_grant g WHERE g.holder_type = h.kind AND g.holder_id = h.id{wanted} \
+         {IN_ORDER}) g{known}"
     )
 }
 
-/// What tells whether a user holds a permission: `$1` user, `$2` organization, `$3` permission; or lists of those, and then each row begins
-/// with its place in them. One row for each override or grant of the permission that may concern the membership in the organization itself;
-/// what may be above, or come by groups, is only looked for where there is anything above, or the role does not grant it without an end.
-fn holding(each: bool) -> String {
-    let (place, from, usr, org, permission) = if each {
+/// Where a user stands in an organization: `$1` user, `$2` organization; or lists of those, and then each row begins with its place in them.
+/// A permission of each is `$3`. Answers the columns that are read first, the rest of the statement behind them, and its condition.
+fn standing(each: bool) -> (String, String, &'static str) {
+    let (place, from, usr, filter) = if each {
         (
             "k.n, ",
             "unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::text[])) WITH ORDINALITY k (usr, org, permission, n) \
              CROSS JOIN LATERAL (SELECT * FROM {s}organization x WHERE x.id = k.org OFFSET 0) o",
             "k.usr",
-            "k.org",
-            "k.permission COLLATE \"C\"",
+            "",
         )
     } else {
-        ("", "{s}organization o", "$1", "$2", "$3 COLLATE \"C\"")
+        ("", "{s}organization o", "$1", " WHERE o.id = $2")
     };
-    let filter = if each { "" } else { " WHERE o.id = $2" };
+    let first = format!(
+        "{place}o.status, 2 * o.cascade_permissions::integer + o.inherit_permissions::integer, o.ancestors, o.revision, u.status, u.revision, \
+         m.id, m.role_id, m.role_slug, m.status, m.expires_at"
+    );
+    let from = format!(
+        "FROM {from} LEFT JOIN LATERAL (SELECT * FROM {{s}}user_account x WHERE x.id = {usr} OFFSET 0) u ON true LEFT JOIN LATERAL \
+         (SELECT * FROM {{s}}membership x WHERE x.org_id = o.id AND x.usr_id = {usr} AND x.status <> 'revoked' OFFSET 0) m ON true"
+    );
+    (first, from, filter)
+}
+
+/// What tells whether a user holds a permission. One row for each override or grant of it that may concern the membership in the organization
+/// itself; what may be above, or come by groups, is only looked for where there is anything above, or the role does not grant it without an end.
+fn holding(each: bool) -> String {
+    let (first, from, filter) = standing(each);
+    let (usr, org, permission) = if each { ("k.usr", "k.org", "k.permission") } else { ("$1", "$2", "$3") };
     format!(
-        "SELECT {place}o.status, 2 * o.cascade_permissions::integer + o.inherit_permissions::integer, o.ancestors, u.status, \
-         m.id, m.role_id, m.role_slug, m.status, m.expires_at, g.holder_type, g.holder_id, g.effect, g.expires_at, \
-         CASE WHEN o.ancestors <> '{{}}' THEN {{s}}holding_above_v1({usr}, o.ancestors, m.id IS NOT NULL, {permission}) END, \
+        "SELECT {first}, g.holder_type, g.holder_id, g.effect, g.expires_at, \
+         CASE WHEN o.ancestors <> '{{}}' THEN {{s}}held_above_v1({usr}, o.ancestors, m.id IS NOT NULL, {permission}) END, \
          CASE WHEN g.holder_type = 'rol' AND g.effect = 'grant' AND g.expires_at IS NULL THEN NULL \
-         ELSE {{s}}holding_groups_v1({usr}, {org}, {permission}) END FROM {from} \
-         LEFT JOIN LATERAL (SELECT * FROM {{s}}user_account x WHERE x.id = {usr} OFFSET 0) u ON true \
-         LEFT JOIN LATERAL (SELECT * FROM {{s}}membership x WHERE x.org_id = o.id AND x.usr_id = {usr} AND x.status <> 'revoked' OFFSET 0) m \
-         ON true LEFT JOIN LATERAL (SELECT * FROM {{s}}permission_grant x WHERE x.permission = {permission} \
+         ELSE {{s}}held_by_groups_v1({usr}, {org}, {permission}) END {from} \
+         LEFT JOIN LATERAL (SELECT x.holder_type, x.holder_id, x.effect, x.expires_at FROM {{s}}permission_grant x \
+         WHERE x.permission = {permission} COLLATE \"C\" \
          AND x.holder_id = ANY (o.ancestors || ARRAY[o.id, m.id, m.role_id]) OFFSET 0) g ON true{filter}"
+    )
+}
+
+/// Everything that tells what a user may do: in one row, with what the role grants without an end by its slugs alone.
+fn resolving(each: bool) -> String {
+    let (first, from, filter) = standing(each);
+    let (usr, org) = if each { ("k.usr", "k.org") } else { ("$1", "$2") };
+    let words = "concat_ws(' ', 'grant', g.holder_type, g.holder_id, g.effect, \
+         coalesce((extract(epoch FROM g.expires_at) * 1000000)::bigint::text, '-'), g.permission)";
+    format!(
+        "SELECT {first}, (SELECT s.revision FROM {{s}}system s WHERE s.one = 1), \
+         ARRAY(SELECT CASE WHEN g.effect = 'grant' AND g.expires_at IS NULL THEN g.permission ELSE {words} END \
+         FROM {{s}}permission_grant g WHERE g.holder_id = m.role_id AND g.holder_type = 'rol' {IN_ORDER}), \
+         ARRAY(SELECT {words} FROM {{s}}permission_grant g WHERE g.holder_type <> 'rol' AND g.holder_id = ANY (o.ancestors || ARRAY[o.id, m.id])), \
+         CASE WHEN o.ancestors <> '{{}}' THEN {{s}}held_above_v1({usr}, o.ancestors, m.id IS NOT NULL, NULL) END, \
+         CASE WHEN EXISTS (SELECT FROM {{s}}group_member t WHERE t.org_id = o.id AND t.usr_id = {usr}) \
+         THEN {{s}}held_by_groups_v1({usr}, {org}, NULL) END {from}{filter}"
     )
 }
 
@@ -875,6 +907,8 @@ statements! {
         CROSS JOIN LATERAL (SELECT * FROM {s}organization x WHERE x.id = c.id OFFSET 0) o";
     holding = holding(false);
     holding_each = holding(true);
+    resolving = resolving(false);
+    resolving_each = resolving(true);
     facts_all = facts(false, false, Beside::Nothing);
     facts_some = facts(true, false, Beside::Nothing);
     facts_all_below = facts(false, true, Beside::Nothing);

@@ -55,6 +55,9 @@ CREATE TABLE {s}permission_grant (
     PRIMARY KEY (holder_type, holder_id, permission)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX {s}permission_grant_permission ON {s}permission_grant (permission, holder_type, holder_id);
+-- Whether anybody overrides a permission, and whether a user may do nothing: both are rare, and looked up for every question.
+CREATE INDEX {s}permission_grant_override ON {s}permission_grant (permission) WHERE holder_type <> 'rol';
+CREATE INDEX {s}user_account_inactive ON {s}user_account (id, status) WHERE status <> 'active';
 
 CREATE TABLE {s}user_group (
     id         BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),

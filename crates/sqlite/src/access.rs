@@ -1,8 +1,9 @@
 //! Roles, what they grant, overrides, groups and the catalog: what commands load and reads answer, defined by `tenantry_core::State`.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
-use rusqlite::params;
+use rusqlite::{CachedStatement, ToSql, params};
 use tenantry_core::{
     Access, AccessFound, AccessQuery, Effect, Facts, FactsQuery, Found, GroupId, Holder, Id, ImportIds, Line, MembershipId, Moving, OrgId,
     Organization, PermissionSlug, Role, RoleDefinition, RoleFacts, RoleId, RoleSlug, RoleUsage, Snapshot, Timestamp, UserId, Wants, Window,
@@ -237,10 +238,14 @@ fn is_stored_relation(db: &Session, org: Option<OrgId>, slug: RoleSlug, at: Time
 
 /// The rows that resolutions rest on: one statement for each ask, whatever the depth of the tree and the number of groups.
 pub(crate) fn facts(db: &Session, query: &FactsQuery) -> Result<Facts, Failure> {
-    let FactsQuery { asks, permissions, below, grantors, roles, groups, only_revisions, holding } = query;
+    let FactsQuery { asks, permissions, below, grantors, roles, groups, only_revisions, holding, resolving } = query;
     let mut facts = Facts::default();
-    if let (false, 0) = (holding.is_empty(), below) {
+    if *below == 0 && !holding.is_empty() {
         holding_each(db, holding, &mut facts)?;
+        return Ok(facts);
+    }
+    if *below == 0 && *resolving {
+        resolving_each(db, asks, &mut facts)?;
         return Ok(facts);
     }
     if *only_revisions {
@@ -260,7 +265,7 @@ pub(crate) fn facts(db: &Session, query: &FactsQuery) -> Result<Facts, Failure> 
                 of(db, *usr, lower, permissions.as_deref(), &mut facts)?;
             }
             for slug in permissions.iter().flatten().filter(|_| *grantors) {
-                let mut add = |row: &rusqlite::Row<'_>| codec::fact(row, *usr, &mut facts).map(|()| std::ops::ControlFlow::Continue(()));
+                let mut add = |row: &rusqlite::Row<'_>| codec::fact(row, *usr, &mut facts).map(|()| ControlFlow::Continue(()));
                 db.walk(&db.sql.grantors, params![rusqlite::types::Null, bytes(org), slug.as_str()], &mut add)?;
             }
         }
@@ -281,89 +286,133 @@ pub(crate) fn facts(db: &Session, query: &FactsQuery) -> Result<Facts, Failure> 
 type Ask = (UserId, OrgId, PermissionSlug);
 
 fn holding_each(db: &Session, asks: &[Ask], facts: &mut Facts) -> Result<(), Failure> {
+    let mut first = db.prepared(&db.sql.holding)?;
     if let [ask] = asks {
-        // Everything further is read while the first row still stands, and so as of its moment.
-        return holding(db, ask, None, facts).map(drop);
+        return holding(db, &mut first, ask, Before::default(), facts).map(drop);
     }
     db.at_one_moment(|| {
-        let mut before: Option<Before<'_>> = None;
+        let mut before = Before::default();
         for ask in asks {
-            let same = before.take().filter(|before| *before.permission == ask.2);
-            before = Some(holding(db, ask, same, facts)?);
+            if before.permission.is_some_and(|permission| *permission != ask.2) {
+                before = Before::default();
+            }
+            before = holding(db, &mut first, ask, before, facts)?;
         }
         Ok(())
     })
 }
 
 /// What an ask has shown that the next one, of the same permission at the same moment, need not ask again.
+#[derive(Default)]
 struct Before<'a> {
-    permission: &'a PermissionSlug,
+    permission: Option<&'a PermissionSlug>,
+    /// A role that grants it without an end.
     role: Option<RoleId>,
+    /// Whether anybody overrides it.
     overridden: Option<bool>,
 }
 
-/// What tells whether a user holds one permission, with no more look-ups than that takes.
-fn holding<'a>(db: &Session, ask: &'a Ask, before: Option<Before<'_>>, facts: &mut Facts) -> Result<Before<'a>, Failure> {
+/// What tells whether a user holds one permission, with no more look-ups than that takes. Everything further is read while the first row
+/// still stands, and so as of its moment.
+fn holding<'a>(
+    db: &Session,
+    first: &mut CachedStatement<'_>,
+    ask: &'a Ask,
+    before: Before<'a>,
+    facts: &mut Facts,
+) -> Result<Before<'a>, Failure> {
     let (usr, org, permission) = ask;
     let (key, place, slug) = (bytes(usr), bytes(org), permission.as_str());
-    let (known, overridden) = before.map_or((None, None), |before| (before.role, before.overridden));
-    let role = known.as_ref().map(bytes);
-    let bound = params![key, place, slug, role.as_ref().map_or(&[][..], |role| &role[..]), overridden];
-    let seen = db.first(&db.sql.holding, bound, |row| {
-        let here = codec::held_here(row, *usr, *org, facts)?;
-        if let (Some(held), Some(end)) = (here.held, here.granted) {
-            by_role(held.role.id(), permission, end, facts);
-        }
-        let mut holders = vec![Holder::Organization(*org)];
-        holders.extend(here.held.map(|held| Holder::Membership(held.id)));
-        if !here.ancestors.is_empty() {
-            above(db, ask, &here, &mut holders, facts)?;
-        }
-        if here.overridden {
-            for holder in holders {
-                let (kind, id) = held_by(holder);
-                if let Some((effect, end)) = db.first(&db.sql.override_of, params![kind, id, slug], codec::override_of)? {
-                    facts.add_grant(holder, permission.clone(), effect, end);
-                    facts.add_known(permission.clone());
-                }
-            }
-        }
-        let is_by_role = here.held.is_some_and(|held| known == Some(held.role.id())) || here.granted == Some(None);
-        if !is_by_role {
-            db.walk(&db.sql.held_by_groups, params![place, key, slug], |row| {
-                codec::held_by_group(row, *usr, *org, permission, facts)?;
-                facts.add_known(permission.clone());
-                Ok(std::ops::ControlFlow::Continue(()))
-            })?;
-        }
-        let role = here.held.filter(|_| is_by_role).map(|held| held.role.id());
-        Ok(Before { permission, role, overridden: Some(here.overridden) })
-    })?;
-    // Of an organization that is not there nothing was learnt.
-    Ok(seen.unwrap_or(Before { permission, role: known, overridden }))
+    let known = before.role.as_ref().map(bytes);
+    let bound = params![key, place, slug, known.as_ref().map_or(&[][..], |role| &role[..]), before.overridden];
+    let mut rows = first.query(bound)?;
+    // Of an organization that is not there nothing is learnt.
+    let Some(row) = rows.next()? else { return Ok(before) };
+    let (here, granted) = codec::holding_here(row, *usr, *org, facts)?;
+    if let (Some(held), Some(end)) = (here.held, granted) {
+        by_role(held.role.id(), permission, end, facts);
+    }
+    if !here.ancestors.is_empty() {
+        above(db, (*usr, slug), &here, facts, |role, end, facts| by_role(role, permission, end, facts))?;
+    }
+    if here.overridden {
+        db.walk(&db.sql.overrides_of, params![here.line(*org), key, slug], |row| {
+            codec::given(row, facts)?;
+            facts.add_known(permission.clone());
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    let role = here.held.map(|held| held.role.id()).filter(|role| before.role == Some(*role) || granted == Some(None));
+    if role.is_none() {
+        db.walk(&db.sql.held_by_groups, params![place, key, slug], |row| {
+            codec::held_by_group(row, *usr, *org, permission, facts)?;
+            facts.add_known(permission.clone());
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    Ok(Before { permission: Some(permission), role, overridden: Some(here.overridden) })
 }
 
-/// The organizations above, and where there is no membership below them the memberships there.
-fn above(db: &Session, ask: &Ask, here: &codec::HeldHere, holders: &mut Vec<Holder>, facts: &mut Facts) -> Result<(), Failure> {
-    let (usr, _, permission) = ask;
-    db.walk(&db.sql.holding_above, [&here.ancestors], |row| {
-        codec::place_above(row, facts).map(|org| {
-            holders.push(Holder::Organization(org));
-            std::ops::ControlFlow::Continue(())
-        })
-    })?;
+/// The organizations above, and where there is no membership below them the memberships there. Tells which of their roles grant this
+/// permission, and until when.
+fn above(
+    db: &Session,
+    (usr, slug): (UserId, &str),
+    here: &codec::Here,
+    facts: &mut Facts,
+    mut grants: impl FnMut(RoleId, codec::End, &mut Facts),
+) -> Result<(), Failure> {
+    db.walk(&db.sql.places_above, [&here.ancestors], |row| codec::place_above(row, facts).map(ControlFlow::Continue))?;
     if here.held.is_some() {
         return Ok(());
     }
-    db.walk(&db.sql.held_above, params![here.ancestors, bytes(usr), permission.as_str()], |row| {
-        if let Some((held, grants)) = codec::held_above(row, *usr, facts)? {
-            holders.push(Holder::Membership(held.id));
-            if let Some(end) = grants {
-                by_role(held.role.id(), permission, end, facts);
+    db.walk(&db.sql.held_above, params![here.ancestors, bytes(&usr), slug], |row| {
+        if let Some((held, Some(end))) = codec::held_above(row, usr, facts)? {
+            grants(held.role.id(), end, facts);
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+fn resolving_each(db: &Session, asks: &[(UserId, OrgId)], facts: &mut Facts) -> Result<(), Failure> {
+    if let [(usr, org)] = asks {
+        // As of one moment, like what is held.
+        return resolving(db, *usr, *org, facts);
+    }
+    db.at_one_moment(|| asks.iter().try_for_each(|(usr, org)| resolving(db, *usr, *org, facts)))
+}
+
+/// What tells everything that a user may do in an organization.
+fn resolving(db: &Session, usr: UserId, org: OrgId, facts: &mut Facts) -> Result<(), Failure> {
+    let (key, place) = (bytes(&usr), bytes(&org));
+    db.first(&db.sql.resolving, [key, place], |row| {
+        let here = codec::resolving_here(row, usr, org, facts)?;
+        let given = |sql: &str, params: &[&dyn ToSql], facts: &mut Facts| {
+            db.walk(sql, params, |row| codec::given(row, facts).map(ControlFlow::Continue))
+        };
+        if let Some(held) = here.held {
+            given(&db.sql.given_here, params![bytes(&held.role.id()), bytes(&held.id)], facts)?;
+        }
+        if !here.ancestors.is_empty() {
+            above(db, (usr, ""), &here, facts, |_, _, _| {})?;
+            if here.held.is_none() {
+                given(&db.sql.given_above, params![here.ancestors, key], facts)?;
             }
         }
-        Ok(std::ops::ControlFlow::Continue(()))
+        if here.overridden {
+            given(&db.sql.given_by_orgs, params![here.line(org)], facts)?;
+        }
+        let mut has_roles = false;
+        db.walk(&db.sql.groups_of, [place, key], |row| {
+            has_roles |= codec::group_of(row, usr, org, facts)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if has_roles {
+            given(&db.sql.given_by_groups, params![place, key], facts)?;
+        }
+        Ok(())
     })
+    .map(drop)
 }
 
 /// A role grants it, and so the catalog has it.
@@ -390,7 +439,7 @@ fn named(db: &Session, id: RoleId, only: Option<&[PermissionSlug]>, facts: &mut 
 /// What tokens are made of: one statement for each ask, and where memberships below count, one for each of those.
 fn revisions(db: &Session, asks: &[(UserId, OrgId)], below: u32, facts: &mut Facts) -> Result<(), Failure> {
     let place = |usr: UserId, org: OrgId, facts: &mut Facts| {
-        let add = |row: &rusqlite::Row<'_>| codec::fact(row, usr, facts).map(|()| std::ops::ControlFlow::Continue(()));
+        let add = |row: &rusqlite::Row<'_>| codec::fact(row, usr, facts).map(|()| ControlFlow::Continue(()));
         db.walk(&db.sql.facts_revisions, [bytes(&usr), bytes(&org)], add)
     };
     if let (&[(usr, org)], 0) = (asks, below) {
@@ -410,7 +459,7 @@ fn revisions(db: &Session, asks: &[(UserId, OrgId)], below: u32, facts: &mut Fac
 
 fn of(db: &Session, usr: UserId, org: OrgId, only: Option<&[PermissionSlug]>, facts: &mut Facts) -> Result<(), Failure> {
     let (key, place) = (bytes(&usr), bytes(&org));
-    let add = |row: &rusqlite::Row<'_>| codec::fact(row, usr, facts).map(|()| std::ops::ControlFlow::Continue(()));
+    let add = |row: &rusqlite::Row<'_>| codec::fact(row, usr, facts).map(|()| ControlFlow::Continue(()));
     match only {
         None => db.walk(&db.sql.facts_all, [key, place], add),
         Some([one]) => db.walk(&db.sql.facts_one, params![key, place, one.as_str()], add),

@@ -212,7 +212,7 @@ fn reads(db: &Session, state: &State, dice: &mut Dice, at: Timestamp) {
         let roles = (0..dice.below(3)).map(|_| id(dice.one(FEW + 1))).collect();
         let groups = (0..dice.below(3)).map(|_| id(dice.one(FEW + 1))).collect();
         let grantors = permissions.is_some() && dice.below(2) == 0;
-        let query = FactsQuery { asks, grantors, permissions, below: dice.below(3), roles, groups, only_revisions: false };
+        let query = FactsQuery { asks, grantors, permissions, below: dice.below(3), roles, groups, ..FactsQuery::default() };
         assert_eq!(access::facts(db, &query).unwrap(), state.facts(&query), "{query:?}");
         // With levels below more may be read than is asked for.
         let query = FactsQuery { only_revisions: true, below: 0, ..query };

@@ -390,15 +390,20 @@ pub(crate) fn fact(row: &Row<'_>, usr: UserId, facts: &mut Facts) -> Result<(), 
     read().map_err(|Damaged| Failure::inconsistent("permission_grant", "unknown"))
 }
 
-/// What `holding` brings first of a user in an organization, put among the facts.
-pub(crate) struct HeldHere {
+/// What is read first of a user in an organization, put among the facts.
+pub(crate) struct Here {
     /// As they are stored; none for a root.
     pub(crate) ancestors: Vec<u8>,
     pub(crate) held: Option<Held>,
-    /// The end of what the role of the membership grants, where it grants the permission.
-    pub(crate) granted: Option<End>,
-    /// Whether any organization or membership overrides the permission.
+    /// Whether there are overrides: of the permission that is asked about, or by organizations.
     pub(crate) overridden: bool,
+}
+
+impl Here {
+    /// The organizations above, root first, and this one behind them, as they are stored.
+    pub(crate) fn line(&self, org: OrgId) -> Vec<u8> {
+        [self.ancestors.as_slice(), &bytes(&org)].concat()
+    }
 }
 
 /// When something ends; none for never.
@@ -421,35 +426,87 @@ fn held(cells: &mut Cells<'_>) -> Result<Option<Held>, Damaged> {
     Ok(Some(Held { id, role, status: cells.take(|value| MembershipStatus::parse(text(value)?))?, expires_at: cells.optional(moment)? }))
 }
 
-pub(crate) fn held_here(row: &Row<'_>, usr: UserId, org: OrgId, facts: &mut Facts) -> Result<HeldHere, Failure> {
+/// The columns that `holding` and `resolving` have in common. Answers how the ancestors are stored, and the membership.
+fn here<'r>(
+    cells: &mut Cells<'r>,
+    (usr, org): (UserId, OrgId),
+    revisions: (u64, u64),
+    facts: &mut Facts,
+) -> Result<(&'r [u8], Option<Held>), Damaged> {
+    let status = cells.take(|value| OrgStatus::parse(text(value)?))?;
+    let flags = cells.take(count)?;
+    let above = cells.take(|value| value.as_blob().ok())?;
+    let ancestors = ids(ValueRef::Blob(above)).ok_or(Damaged)?;
+    let (cascade_permissions, inherit_permissions) = (flags & 2 != 0, flags & 1 != 0);
+    facts.add_org(OrgFacts { id: org, ancestors, status, cascade_permissions, inherit_permissions, revision: revisions.0 });
+    if let Some(status) = cells.optional(|value| UserStatus::parse(text(value)?))? {
+        facts.add_user(usr, status, revisions.1);
+    }
+    let held = held(cells)?;
+    if let Some(held) = held {
+        facts.add_membership(usr, org, held);
+    }
+    Ok((above, held))
+}
+
+/// A row of `holding`; and the end of what the role of the membership grants, where it grants the permission.
+pub(crate) fn holding_here(row: &Row<'_>, usr: UserId, org: OrgId, facts: &mut Facts) -> Result<(Here, Option<End>), Failure> {
     let mut cells = Cells { row, next: 0 };
     let mut read = || {
-        let status = cells.take(|value| OrgStatus::parse(text(value)?))?;
-        let flags = cells.take(count)?;
-        let above = cells.take(|value| value.as_blob().ok())?;
-        let ancestors = ids(ValueRef::Blob(above)).ok_or(Damaged)?;
-        let (cascade_permissions, inherit_permissions) = (flags & 2 != 0, flags & 1 != 0);
-        facts.add_org(OrgFacts { id: org, ancestors, status, cascade_permissions, inherit_permissions, revision: 0 });
-        if let Some(status) = cells.optional(|value| UserStatus::parse(text(value)?))? {
-            facts.add_user(usr, status, 0);
-        }
-        let held = held(&mut cells)?;
-        if let Some(held) = held {
-            facts.add_membership(usr, org, held);
-        }
-        Ok(HeldHere { ancestors: above.to_vec(), held, granted: cells.optional(end)?, overridden: cells.take(flag)? })
+        let (above, held) = here(&mut cells, (usr, org), (0, 0), facts)?;
+        let granted = cells.optional(end)?;
+        Ok((Here { ancestors: above.to_vec(), held, overridden: cells.take(flag)? }, granted))
     };
     read().map_err(|Damaged| Failure::inconsistent("organization", org.as_uuid()))
 }
 
+/// A row of `resolving`.
+pub(crate) fn resolving_here(row: &Row<'_>, usr: UserId, org: OrgId, facts: &mut Facts) -> Result<Here, Failure> {
+    let mut cells = Cells { row, next: 9 };
+    let mut read = || {
+        let revisions = (cells.take(count)?, cells.optional(count)?.unwrap_or_default());
+        facts.set_system_revision(cells.take(count)?);
+        let overridden = cells.take(flag)?;
+        cells.next = 0;
+        let (above, held) = here(&mut cells, (usr, org), revisions, facts)?;
+        Ok(Here { ancestors: above.to_vec(), held, overridden })
+    };
+    read().map_err(|Damaged| Failure::inconsistent("organization", org.as_uuid()))
+}
+
+/// What somebody gives or takes away.
+pub(crate) fn given(row: &Row<'_>, facts: &mut Facts) -> Result<(), Failure> {
+    let mut cells = Cells { row, next: 0 };
+    let mut read = || {
+        let kind = cells.take(text)?;
+        let holder = cells.take(|value| Holder::from_stored(kind, Uuid::from_slice(value.as_blob().ok()?).ok()?))?;
+        let permission = cells.take(|value| PermissionSlug::parse(text(value)?))?;
+        let effect = cells.take(|value| Effect::parse(text(value)?))?;
+        facts.add_grant(holder, permission, effect, cells.optional(moment)?);
+        Ok(())
+    };
+    read().map_err(|Damaged| Failure::inconsistent("permission_grant", "unknown"))
+}
+
+/// A group of the user's, and one of its roles; whether there is one.
+pub(crate) fn group_of(row: &Row<'_>, usr: UserId, org: OrgId, facts: &mut Facts) -> Result<bool, Failure> {
+    reading::<GroupId, _>("group_member", row, |cells| {
+        let group = cells.take(id)?;
+        facts.add_group(usr, org, group, cells.optional(moment)?);
+        let Some(role) = cells.optional(id)? else { return Ok(false) };
+        facts.add_group_role(group, role, cells.optional(moment)?);
+        Ok(true)
+    })
+}
+
 /// An organization above.
-pub(crate) fn place_above(row: &Row<'_>, facts: &mut Facts) -> Result<OrgId, Failure> {
+pub(crate) fn place_above(row: &Row<'_>, facts: &mut Facts) -> Result<(), Failure> {
     reading::<OrgId, _>("organization", row, |cells| {
-        let (id, ancestors) = (cells.take(id)?, cells.take(ids)?);
-        let (status, flags) = (cells.take(|value| OrgStatus::parse(text(value)?))?, cells.take(count)?);
+        let (id, status, flags) = (cells.take(id)?, cells.take(|value| OrgStatus::parse(text(value)?))?, cells.take(count)?);
         let (cascade_permissions, inherit_permissions) = (flags & 2 != 0, flags & 1 != 0);
-        facts.add_org(OrgFacts { id, ancestors, status, cascade_permissions, inherit_permissions, revision: 0 });
-        Ok(id)
+        let (ancestors, revision) = (Vec::new(), cells.take(count)?);
+        facts.add_org_above(OrgFacts { id, ancestors, status, cascade_permissions, inherit_permissions, revision });
+        Ok(())
     })
 }
 
@@ -476,13 +533,6 @@ pub(crate) fn held_by_group(row: &Row<'_>, usr: UserId, org: OrgId, permission: 
         facts.add_grant(Holder::Role(role), permission.clone(), Effect::Grant, cells.optional(moment)?);
         Ok(())
     })
-}
-
-/// What an override says, and until when.
-pub(crate) fn override_of(row: &Row<'_>) -> Result<(Effect, End), Failure> {
-    let mut cells = Cells { row, next: 0 };
-    let mut read = || Ok((cells.take(|value| Effect::parse(text(value)?))?, cells.optional(moment)?));
-    read().map_err(|Damaged| Failure::inconsistent("permission_grant", "unknown"))
 }
 
 /// A slug's holder and the slug.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Params, Row};
+use rusqlite::{CachedStatement, Connection, OpenFlags, Params, Row};
 use tenantry_core::BackendError;
 
 use crate::error::{Failure, Place};
@@ -76,6 +76,11 @@ impl Session {
     /// Runs a statement that answers no rows; says how many it changed.
     pub(crate) fn run(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
         self.connection.prepare_cached(sql)?.execute(params)
+    }
+
+    /// A statement to be run several times, or beside others while it stands.
+    pub(crate) fn prepared(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        self.connection.prepare_cached(sql)
     }
 
     /// The first row.

@@ -17,6 +17,10 @@ const NEXT: &str = "1 + max(coalesce((SELECT max(p.position) FROM {s}event p), 0
 const ROLE: &str = "id, org_id, slug, name, description, inherits_to_descendants, created_at, updated_at";
 const GRANT: &str = "holder_id, holder_type, permission, effect, granted_by, created_at, expires_at";
 
+/// Places in a list of organizations; the longest line of them has so many.
+const TEN: &str = "(VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) n";
+const GIVEN: &str = "g.holder_type, g.holder_id, g.permission, g.effect, g.expires_at";
+
 /// The organization `?2` and all above it, as the array of its ancestors says; nothing is followed from parent to parent.
 const CHAIN: &str = "chain (id, ancestors, status, revision, flags) AS MATERIALIZED (\
         SELECT o.id, o.ancestors, o.status, o.revision, 2 * o.cascade_permissions + o.inherit_permissions FROM {s}organization o \
@@ -56,7 +60,8 @@ pub(crate) fn render(sql: &str, prefix: &str) -> String {
         write!(owner, "{byte:02x}").unwrap_or_default();
     }
     owner.push('\'');
-    let sql = sql.replace("{next}", NEXT).replace("{facts}", FACTS).replace("{chain}", CHAIN);
+    let sql =
+        sql.replace("{next}", NEXT).replace("{facts}", FACTS).replace("{chain}", CHAIN).replace("{given}", GIVEN).replace("{ten}", TEN);
     migration::render(&sql, prefix)
         .replace("{owner}", &owner)
         .replace("{user}", USER)
@@ -215,32 +220,61 @@ statements! {
     /// What tells first whether a user holds a permission, and for most is all: `?1` user, `?2` organization, `?3` permission; `?4` a role
     /// of which it is known already whether it grants that, `?5` whether anybody overrides it, where that is known. A grant without an
     /// end has the last moment that there is.
-    holding = "SELECT o.status, 2 * o.cascade_permissions + o.inherit_permissions, o.ancestors, u.status, \
+    holding = "SELECT o.status, 2 * o.cascade_permissions + o.inherit_permissions, o.ancestors, \
+        (SELECT u.status FROM {s}user_account u INDEXED BY {s}user_account_inactive WHERE u.id = ?1 AND u.status <> 'active'), \
         m.id, m.role_id, m.role_slug, m.status, m.expires_at, CASE WHEN m.role_id <> ?4 THEN \
         (SELECT coalesce(r.expires_at, 9223372036854775807) FROM {s}permission_grant r \
         WHERE r.holder_type = 'rol' AND r.holder_id = m.role_id AND r.permission = ?3 AND r.effect = 'grant') END, \
-        CASE WHEN ?5 IS NULL THEN EXISTS (SELECT 1 FROM {s}permission_grant g INDEXED BY {s}permission_grant_permission \
-        WHERE g.permission = ?3 AND g.holder_type < 'rol') ELSE ?5 END \
-        FROM {s}organization o LEFT JOIN {s}user_account u ON u.id = ?1 \
+        CASE WHEN ?5 IS NULL THEN EXISTS (SELECT 1 FROM {s}permission_grant g INDEXED BY {s}permission_grant_override \
+        WHERE g.permission = ?3 AND g.holder_type <> 'rol') ELSE ?5 END FROM {s}organization o \
         LEFT JOIN {s}membership m INDEXED BY {s}membership_current ON m.org_id = ?2 AND m.usr_id = ?1 AND m.status <> 'revoked' \
         WHERE o.id = ?2";
+    /// What tells first what a user may do: `?1` user, `?2` organization.
+    resolving = "SELECT o.status, 2 * o.cascade_permissions + o.inherit_permissions, o.ancestors, u.status, \
+        m.id, m.role_id, m.role_slug, m.status, m.expires_at, o.revision, u.revision, s.revision, \
+        EXISTS (SELECT 1 FROM {s}permission_grant g WHERE g.holder_type = 'org') \
+        FROM {s}system s CROSS JOIN {s}organization o LEFT JOIN {s}user_account u ON u.id = ?1 \
+        LEFT JOIN {s}membership m INDEXED BY {s}membership_current ON m.org_id = ?2 AND m.usr_id = ?1 AND m.status <> 'revoked' \
+        WHERE s.one = 1 AND o.id = ?2";
+    /// What a role and a membership give and take away: `?1` role, `?2` membership. The columns are those of `codec::given`.
+    given_here = "SELECT {given} FROM {s}permission_grant g WHERE g.holder_type = 'rol' AND g.holder_id = ?1 \
+        UNION ALL SELECT {given} FROM {s}permission_grant g WHERE g.holder_type = 'mem' AND g.holder_id = ?2";
+    /// What organizations do: `?1` them, one behind the other.
+    given_by_orgs = "SELECT {given} FROM {ten} CROSS JOIN {s}permission_grant g \
+        ON g.holder_type = 'org' AND g.holder_id = substr(?1, 1 + 16 * n.column1, 16)";
+    /// What the user's memberships in organizations do, and their roles: `?1` organizations, `?2` user.
+    given_above = "SELECT {given} FROM {ten} CROSS JOIN {s}membership m INDEXED BY {s}membership_current \
+        ON m.org_id = substr(?1, 1 + 16 * n.column1, 16) AND m.usr_id = ?2 AND m.status <> 'revoked' \
+        CROSS JOIN {s}permission_grant g ON g.holder_type = 'rol' AND g.holder_id = m.role_id \
+        UNION ALL SELECT {given} FROM {ten} CROSS JOIN {s}membership m INDEXED BY {s}membership_current \
+        ON m.org_id = substr(?1, 1 + 16 * n.column1, 16) AND m.usr_id = ?2 AND m.status <> 'revoked' \
+        CROSS JOIN {s}permission_grant g ON g.holder_type = 'mem' AND g.holder_id = m.id";
+    /// What the roles of the user's groups do: `?1` organization, `?2` user.
+    given_by_groups = "SELECT {given} FROM {s}group_member t CROSS JOIN {s}group_role r ON r.group_id = t.group_id \
+        CROSS JOIN {s}permission_grant g ON g.holder_type = 'rol' AND g.holder_id = r.role_id WHERE t.org_id = ?1 AND t.usr_id = ?2";
+    /// What organizations and the user's memberships there do about one permission: `?1` organizations, `?2` user, `?3` permission.
+    overrides_of = "SELECT {given} FROM {ten} CROSS JOIN {s}permission_grant g \
+        ON g.holder_type = 'org' AND g.holder_id = substr(?1, 1 + 16 * n.column1, 16) AND g.permission = ?3 \
+        UNION ALL SELECT {given} FROM {ten} CROSS JOIN {s}membership m INDEXED BY {s}membership_current \
+        ON m.org_id = substr(?1, 1 + 16 * n.column1, 16) AND m.usr_id = ?2 AND m.status <> 'revoked' \
+        CROSS JOIN {s}permission_grant g ON g.holder_type = 'mem' AND g.holder_id = m.id AND g.permission = ?3";
+    /// `?1` organization, `?2` user: the user's groups there, with their roles.
+    groups_of = "SELECT t.group_id, t.expires_at, r.role_id, r.expires_at FROM {s}group_member t \
+        LEFT JOIN {s}group_role r ON r.group_id = t.group_id WHERE t.org_id = ?1 AND t.usr_id = ?2";
     /// `?1` ancestors, as they are stored: those organizations.
-    holding_above = "SELECT a.id, a.ancestors, a.status, 2 * a.cascade_permissions + a.inherit_permissions \
-        FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8)) n \
-        CROSS JOIN {s}organization a ON a.id = substr(?1, 1 + 16 * n.column1, 16)";
+    places_above = "SELECT a.id, a.status, 2 * a.cascade_permissions + a.inherit_permissions, a.revision \
+        FROM {ten} CROSS JOIN {s}organization a ON a.id = substr(?1, 1 + 16 * n.column1, 16)";
     /// `?1` ancestors, `?2` user, `?3` permission: the memberships there, with whether their roles reach below and grant the permission.
     held_above = "SELECT m.org_id, m.id, m.role_id, m.role_slug, m.status, m.expires_at, r.inherits_to_descendants, \
         (SELECT coalesce(g.expires_at, 9223372036854775807) FROM {s}permission_grant g \
         WHERE g.holder_type = 'rol' AND g.holder_id = m.role_id AND g.permission = ?3 AND g.effect = 'grant') \
-        FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8)) n CROSS JOIN {s}membership m INDEXED BY {s}membership_current \
+        FROM {ten} CROSS JOIN {s}membership m INDEXED BY {s}membership_current \
         ON m.org_id = substr(?1, 1 + 16 * n.column1, 16) AND m.usr_id = ?2 AND m.status <> 'revoked' LEFT JOIN {s}role r ON r.id = m.role_id";
     /// `?1` organization, `?2` user, `?3` permission: the roles that grant it of the user's groups there.
     held_by_groups = "SELECT t.group_id, t.expires_at, r.role_id, r.expires_at, g.expires_at FROM {s}group_member t \
         CROSS JOIN {s}group_role r ON r.group_id = t.group_id CROSS JOIN {s}permission_grant g \
         ON g.holder_type = 'rol' AND g.holder_id = r.role_id AND g.permission = ?3 AND g.effect = 'grant' \
         WHERE t.org_id = ?1 AND t.usr_id = ?2";
-    /// `?1` and `?2` who, `?3` permission.
-    override_of = "SELECT effect, expires_at FROM {s}permission_grant WHERE holder_type = ?1 AND holder_id = ?2 AND permission = ?3";
     /// Roles that grant a permission and are known in an organization: `?2` organization, `?3` permission.
     grantors = "WITH {chain} SELECT 4, r.id, r.org_id, NULL, r.slug, NULL, NULL, r.inherits_to_descendants, NULL, NULL \
         FROM {s}permission_grant g INDEXED BY {s}permission_grant_permission CROSS JOIN {s}role r ON r.id = g.holder_id \
@@ -590,14 +624,46 @@ mod tests {
                 while let Some(step) = steps.next().unwrap() {
                     let step: String = step.get(3).unwrap();
                     // What a statement itself has found so far is of the size of one answer, and so are its own values.
-                    let own = step
-                        .strip_prefix("SCAN ")
-                        .is_none_or(|what| OWN.contains(&what) || what.contains("CONSTANT ROW") || what.contains("VIRTUAL TABLE"));
+                    let own = step.strip_prefix("SCAN ").is_none_or(|what| {
+                        OWN.contains(&what)
+                            || what.contains("CONSTANT ROW")
+                            || what.contains("VALUES CLAUSE")
+                            || what.contains("VIRTUAL TABLE")
+                    });
                     assert!(own, "{name}: {step}");
                     assert!(!step.contains("TEMP B-TREE") || sorts.contains(&name), "{name}: {step}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_check_looks_into_indexes_alone() {
+        let db = analyzed();
+        let asked = [
+            "holding",
+            "resolving",
+            "given_here",
+            "given_by_orgs",
+            "given_above",
+            "given_by_groups",
+            "overrides_of",
+            "groups_of",
+            "places_above",
+            "held_above",
+            "held_by_groups",
+        ];
+        let mut plans = Vec::new();
+        for (name, sql) in targeted(&db).into_iter().filter(|(name, _)| asked.contains(name)) {
+            let mut statement = db.connection().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let (mut steps, mut plan) = (statement.raw_query(), vec![format!("{name}:")]);
+            while let Some(step) = steps.next().unwrap() {
+                plan.push(step.get(3).unwrap());
+            }
+            plans.push(plan.join("\n"));
+        }
+        assert_eq!(plans.len(), asked.len());
+        insta::assert_snapshot!(plans.join("\n\n"));
     }
 
     #[test]

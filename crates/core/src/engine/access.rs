@@ -88,6 +88,11 @@ impl<B: Backend> Engine<B> {
         self.backend.facts(FactsQuery { asks, permissions, below: self.below(), ..FactsQuery::default() }).await
     }
 
+    /// What tells everything that users may do.
+    async fn resolving(&self, asks: Vec<(UserId, OrgId)>) -> Result<Facts, BackendError> {
+        self.backend.facts(FactsQuery { asks, below: self.below(), resolving: true, ..FactsQuery::default() }).await
+    }
+
     /// What tells whether somebody holds a permission, for each of these.
     async fn holding(&self, holding: Vec<(UserId, OrgId, PermissionSlug)>) -> Result<Facts, BackendError> {
         let (asks, permissions) = if let [(usr, org, slug)] = holding.as_slice() {
@@ -371,7 +376,7 @@ fn seen_by_oneself(found: EffectivePermissions, oneself: bool) -> Result<Effecti
 #[async_trait]
 impl<B: Backend> PermissionResolver for Engine<B> {
     async fn resolve_permissions(&self, usr_id: UserId, org_id: OrgId) -> Result<EffectivePermissions, Error> {
-        let facts = self.facts(vec![(usr_id, org_id)], None).await?;
+        let facts = self.resolving(vec![(usr_id, org_id)]).await?;
         let oneself = self.may_resolve(usr_id, org_id).await?;
         let found = permissions::resolve(&facts, self.asking().of(usr_id, org_id, None))?;
         Ok(seen_by_oneself(found, oneself)?)
@@ -379,7 +384,7 @@ impl<B: Backend> PermissionResolver for Engine<B> {
 
     async fn resolve_many(&self, asks: &[(UserId, OrgId)]) -> Result<Vec<Result<EffectivePermissions, DomainError>>, Error> {
         let pairs = pairs(asks)?;
-        let facts = self.facts(pairs.iter().copied().collect(), None).await?;
+        let facts = self.resolving(pairs.iter().copied().collect()).await?;
         let oneself = self.each_may_resolve(&pairs).await?;
         let asking = self.asking();
         let answer = |(usr, org): &(UserId, OrgId)| {

@@ -32,6 +32,9 @@ pub struct FactsQuery {
     /// permission need not be looked up in the catalog of which a grant was found; memberships above are not needed where there is one in
     /// the organization itself, nor groups where the role of that one grants the permission without an end.
     pub holding: Vec<(UserId, OrgId, PermissionSlug)>,
+    /// Whether nothing is asked but what users may do. A store may then leave out memberships above where there is one in the
+    /// organization itself, and the rows of roles but of those that may be inherited.
+    pub resolving: bool,
 }
 
 /// Rows for a resolution. A store puts in what the query asks for, in any order; more than that does no harm, as long as it is true.
@@ -103,6 +106,12 @@ impl Facts {
     /// An organization.
     pub fn add_org(&mut self, org: OrgFacts) {
         self.orgs.insert(org.id, org);
+    }
+
+    /// An organization above one that is asked about, where which ones stand above itself need not be told.
+    pub fn add_org_above(&mut self, org: OrgFacts) {
+        // It may be asked about too, and then its own row tells more.
+        self.orgs.entry(org.id).or_insert(org);
     }
 
     /// A user's membership that is not revoked.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
+use std::slice;
 
 use super::State;
 use super::roster::Row;
@@ -15,9 +16,14 @@ use crate::time::Timestamp;
 use crate::value::PermissionSlug;
 
 fn org_facts(org: &Organization) -> OrgFacts {
+    OrgFacts { ancestors: org.ancestors.clone(), ..place_facts(org) }
+}
+
+/// Without what stands above it.
+fn place_facts(org: &Organization) -> OrgFacts {
     OrgFacts {
         id: org.id,
-        ancestors: org.ancestors.clone(),
+        ancestors: Vec::new(),
         status: org.status,
         cascade_permissions: org.cascade_permissions,
         inherit_permissions: org.inherit_permissions,
@@ -42,9 +48,10 @@ impl State {
     /// user's memberships along the way with their roles and overrides, and the user's groups in the organization with their roles;
     /// and the same for the organizations so many levels below where the user has a membership. Of what is granted or denied,
     /// only what concerns the permissions named. Roles and groups that are named come with what they grant. Or, where only revisions are
-    /// asked for, nothing but the organizations, the user's row and the memberships below.
+    /// asked for, nothing but the organizations, the user's row and the memberships below; or, where only what is held is asked for, what
+    /// that takes.
     pub fn facts(&self, query: &FactsQuery) -> Facts {
-        let FactsQuery { asks, permissions, below, grantors, roles, groups, only_revisions, holding: _ } = query;
+        let FactsQuery { asks, permissions, below, grantors, roles, groups, only_revisions, holding, resolving } = query;
         let mut facts = Facts::default();
         facts.set_system_revision(self.access.revision);
         if *only_revisions {
@@ -59,11 +66,11 @@ impl State {
             }
             return facts;
         }
-        for (usr, org) in asks {
-            self.facts_of(&mut facts, *usr, *org, permissions.as_deref());
-            for lower in self.memberships_below(*usr, *org, *below) {
-                self.facts_of(&mut facts, *usr, lower, permissions.as_deref());
-            }
+        for (usr, org, permission) in holding {
+            self.facts_about(&mut facts, (*usr, *org, *below), Some(slice::from_ref(permission)), true);
+        }
+        for (usr, org) in asks.iter().filter(|_| holding.is_empty()) {
+            self.facts_about(&mut facts, (*usr, *org, *below), permissions.as_deref(), *resolving);
             if *grantors {
                 self.grantors(&mut facts, *org, permissions.as_deref().unwrap_or_default());
             }
@@ -90,16 +97,33 @@ impl State {
         }
     }
 
-    fn facts_of(&self, facts: &mut Facts, usr: UserId, org: OrgId, only: Option<&[PermissionSlug]>) {
+    /// What concerns a user in an organization, and in those so many levels below it where they have a membership.
+    fn facts_about(&self, facts: &mut Facts, (usr, org, below): (UserId, OrgId, u32), only: Option<&[PermissionSlug]>, least: bool) {
+        self.facts_of(facts, usr, org, only, least);
+        for lower in self.memberships_below(usr, org, below) {
+            self.facts_of(facts, usr, lower, only, least);
+        }
+    }
+
+    fn facts_of(&self, facts: &mut Facts, usr: UserId, org: OrgId, only: Option<&[PermissionSlug]>, least: bool) {
         if let Some(user) = self.users.get(&usr) {
             facts.add_user(usr, user.status, user.revision);
         }
         let Some(target) = self.orgs.get(&org) else { return };
-        for org in self.path_of(target) {
-            facts.add_org(org_facts(org));
-            self.add_grants(facts, Holder::Organization(org.id), only);
-            if let Some(mem) = self.memberships.current(org.id, usr) {
-                facts.add_membership(usr, org.id, held(mem));
+        let is_member = self.memberships.current(org, usr).is_some();
+        for place in self.path_of(target) {
+            let is_above = place.id != org;
+            if least && is_above {
+                facts.add_org_above(place_facts(place));
+            } else {
+                facts.add_org(org_facts(place));
+            }
+            self.add_grants(facts, Holder::Organization(place.id), only);
+            if least && is_above && is_member {
+                continue;
+            }
+            if let Some(mem) = self.memberships.current(place.id, usr) {
+                facts.add_membership(usr, place.id, held(mem));
                 self.add_grants(facts, Holder::Membership(mem.id), only);
                 self.add_role(facts, mem.role().id(), only);
             }
