@@ -164,6 +164,8 @@ fn walk(tree: &OrgTree, level: usize, placed: &mut BTreeMap<OrgId, usize>) -> Re
 }
 
 const MANY: usize = 10_000;
+/// Some pages of them.
+const SOME: usize = 600;
 
 fn org(number: usize) -> OrgId {
     format!("org_019600000000700080000000{number:08x}").parse().expect("an id")
@@ -226,8 +228,7 @@ fn a_tree_that_is_read_while_organizations_move_in_it_is_whole() {
     for name in ["memory", "sqlite", "postgres"] {
         crate::run(async {
             let (fresh, _) = crate::fresh(name).await;
-            const COUNT: usize = 600;
-            plant(&*fresh.store, COUNT).await;
+            plant(&*fresh.store, SOME).await;
             let tree = fresh.store.org_tree(ReadTree::new(org(1))).await.expect("a tree");
             // Two far apart, one of which goes to and fro below the other and where it was.
             let [first, .., last] = tree.children.as_slice() else { panic!("children") };
