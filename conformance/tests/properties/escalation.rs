@@ -25,7 +25,7 @@ const PERMISSIONS: [&str; 5] = ["doc.read", "doc.write", "bill.read", "bill.pay"
 const SLUGS: [&str; 9] = ["owner", "admin", "member", "guest", "viewer", "editor", "clerk", "auditor", "biller"];
 
 /// Everything that a user may call that gives something to somebody, or takes something out of the way; and what makes room for it.
-const OPERATIONS: [&str; 25] = [
+const OPERATIONS: [&str; 23] = [
     "add_member",
     "change_role",
     "create_invitation",
@@ -47,8 +47,6 @@ const OPERATIONS: [&str; 25] = [
     "update_org",
     "move_org",
     "create_org",
-    "create_tenant_with_ownership",
-    "ensure_tenant_for_user",
     "reinstate_membership",
     "suspend_membership",
 ];
@@ -570,11 +568,6 @@ impl Attempt {
                 json!({"org_id": org, "new_parent_id": to})
             }
             "create_org" => json!({"creator": actor, "parent_id": (self.numbers[4].is_multiple_of(2)).then_some(org)}),
-            // Of their own, or in somebody else's name.
-            "create_tenant_with_ownership" | "ensure_tenant_for_user" => {
-                let usr = if self.numbers[4].is_multiple_of(2) { actor } else { mem.usr_id };
-                json!({"usr_id": usr, "name": "Theirs", "mode": "personal", "max_tenants": 2})
-            }
             "suspend_membership" => json!({"mem_id": mem.id}),
             "reinstate_membership" => {
                 let paused: Vec<&MembershipId> =
