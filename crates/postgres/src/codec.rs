@@ -504,6 +504,7 @@ fn row_of_words(row: &str, usr: UserId, org: OrgId, facts: &mut Facts) -> Option
     fn id<I: Id>(word: &str) -> Option<I> {
         I::from_uuid(Uuid::try_parse(word).ok()?).ok()
     }
+    #[expect(clippy::option_option, reason = "no form, no end, and an end")]
     fn end(word: &str) -> Option<Option<Timestamp>> {
         if word == "-" { Some(None) } else { Timestamp::from_micros(word.parse().ok()?).ok().map(Some) }
     }

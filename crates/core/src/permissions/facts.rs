@@ -28,7 +28,7 @@ pub struct FactsQuery {
     /// organizations with those above them, and, where levels below are asked for, the memberships there.
     pub only_revisions: bool,
     /// Where nothing is asked but whether somebody holds a permission: which one, of each ask. What the fields above bring is enough for
-    /// that, and a store may bring less. It may leave out revisions; of each of these only what concerns its own permission is needed; a
+    /// that, and a store may bring less. It may leave out revisions and the rows of users who are active; of each of these only what concerns its own permission is needed; a
     /// permission need not be looked up in the catalog of which a grant was found; memberships above are not needed where there is one in
     /// the organization itself, nor groups where the role of that one grants the permission without an end.
     pub holding: Vec<(UserId, OrgId, PermissionSlug)>,
@@ -137,6 +137,15 @@ impl Facts {
     /// What a holder gives or takes away.
     pub fn add_grant(&mut self, holder: Holder, permission: PermissionSlug, effect: Effect, expires_at: Option<Timestamp>) {
         self.grants.entry(holder).or_default().insert(permission, (effect, expires_at));
+    }
+
+    /// Everything that a holder gives or takes away, in place of what was known of it.
+    pub(crate) fn add_grants(&mut self, holder: Holder, rows: impl Iterator<Item = (PermissionSlug, (Effect, Option<Timestamp>))>) {
+        let mut rows = rows.peekable();
+        if rows.peek().is_some() {
+            // Collected at once it is built from below, and no row is looked for.
+            self.grants.insert(holder, rows.collect());
+        }
     }
 
     /// A permission that is in the catalog.

@@ -384,12 +384,16 @@ fn compose<W: Witness>(
     result.contributing_org_ids.dedup();
 
     let mut add_role = |role: RoleId, layer: Layer, rows: &[AnyId]| {
+        let mut given = Vec::new();
         ground.each_grant(Holder::Role(role), only, &mut |permission, effect, end| {
             if effect == Effect::Grant && moment.counts(end) {
                 witness.row(permission, layer, rows);
-                permissions.insert(permission.clone());
+                given.push(permission.clone());
             }
         });
+        // They come in order: a set of nothing else is built from them as they are.
+        let mut given: BTreeSet<PermissionSlug> = given.into_iter().collect();
+        permissions.append(&mut given);
     };
     add_role(held.role.id(), Layer::Role, &[held.role.id().any()]);
     for (group, end) in ground.groups(usr, org) {

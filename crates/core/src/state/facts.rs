@@ -149,10 +149,10 @@ impl State {
     }
 
     fn add_grants(&self, facts: &mut Facts, holder: Holder, only: Option<&[PermissionSlug]>) {
-        let mut add = |row: &crate::access::PermissionGrant| facts.add_grant(holder, row.permission.clone(), row.effect, row.expires_at);
-        match only {
-            Some(only) => only.iter().filter_map(|slug| self.access.grants.get(&(holder, slug.clone()))).for_each(add),
-            None => self.access.grants_of(holder).for_each(&mut add),
+        let row = |row: &crate::access::PermissionGrant| (row.permission.clone(), (row.effect, row.expires_at));
+        let Some(only) = only else { return facts.add_grants(holder, self.access.grants_of(holder).map(row)) };
+        for row in only.iter().filter_map(|slug| self.access.grants.get(&(holder, slug.clone()))) {
+            facts.add_grant(holder, row.permission.clone(), row.effect, row.expires_at);
         }
     }
 
