@@ -680,7 +680,7 @@ fn holding(each: bool) -> String {
     format!(
         "SELECT {first}, g.holder_type, g.holder_id, g.effect, g.expires_at, \
          CASE WHEN o.ancestors <> '{{}}' THEN {{s}}held_above_v1({usr}, o.ancestors, m.id IS NOT NULL, {permission}) END, \
-         CASE WHEN g.holder_type = 'rol' AND g.effect = 'grant' AND g.expires_at IS NULL THEN NULL \
+         CASE WHEN g.holder_type = 'rol' AND g.holder_id = m.role_id AND g.effect = 'grant' AND g.expires_at IS NULL THEN NULL \
          ELSE {{s}}held_by_groups_v1({usr}, {org}, {permission}) END {from} \
          LEFT JOIN LATERAL (SELECT x.holder_type, x.holder_id, x.effect, x.expires_at FROM {{s}}permission_grant x \
          WHERE x.permission = {permission} COLLATE \"C\" \

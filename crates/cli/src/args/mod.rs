@@ -211,10 +211,11 @@ mod tests {
         Line::command().debug_assert();
     }
 
-    /// The words that a shell gives to the program, for the last command of a pipeline.
-    fn typed(example: &str) -> Vec<String> {
-        let words = shlex::split(&example.replace("\\\n", " ")).expect("quotes are closed");
-        words.rsplit(|word| word == "|").next().unwrap_or_default().to_vec()
+    /// The words that a shell gives to the program, for the last command of a pipeline, of each example.
+    fn typed(examples: &str) -> Vec<Vec<String>> {
+        let words = |example: &str| shlex::split(example).expect("quotes are closed");
+        let last = |words: Vec<String>| words.rsplit(|word| word == "|").next().unwrap_or_default().to_vec();
+        examples.replace("\\\n", " ").lines().map(words).map(last).collect()
     }
 
     #[test]
@@ -228,10 +229,13 @@ mod tests {
             assert!(command.get_about().is_some(), "`{path}` does not say what it does");
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.lines().all(|line| line.len() <= 100), "an example of `{path}` is broken by a narrow terminal");
-            let words = typed(help.strip_prefix("Example:\n").unwrap_or_else(|| panic!("`{path}` has no example")));
-            let shown = words.iter().filter(|word| path.split(' ').any(|part| part == *word)).count();
-            assert_eq!(shown, path.split(' ').count(), "the example of `{path}` shows something else");
-            assert!(Cli::try_parse_from(&words).is_ok(), "the example of `{path}` cannot be typed: {words:?}");
+            let examples = typed(help.strip_prefix("Example:\n").unwrap_or_default());
+            assert!(!examples.is_empty(), "`{path}` has no example");
+            for words in examples {
+                let shown = words.iter().filter(|word| path.split(' ').any(|part| part == *word)).count();
+                assert_eq!(shown, path.split(' ').count(), "the example of `{path}` shows something else");
+                assert!(Cli::try_parse_from(&words).is_ok(), "the example of `{path}` cannot be typed: {words:?}");
+            }
         }
         Cli::command().get_subcommands().for_each(|command| check(command, "tenantry"));
     }
