@@ -28,9 +28,10 @@ pub struct FactsQuery {
     /// organizations with those above them, and, where levels below are asked for, the memberships there.
     pub only_revisions: bool,
     /// Where nothing is asked but whether somebody holds a permission: which one, of each ask. What the fields above bring is enough for
-    /// that, and a store may bring less. It may leave out revisions and the rows of users who are active; of each of these only what concerns its own permission is needed; a
-    /// permission need not be looked up in the catalog of which a grant was found; memberships above are not needed where there is one in
-    /// the organization itself, nor groups where the role of that one grants the permission without an end.
+    /// that, and a store may bring less. It may leave out revisions and the rows of users who are active; of each of these only what
+    /// concerns its own permission is needed; a permission need not be looked up in the catalog of which a grant was found; memberships
+    /// above are not needed where there is one in the organization itself, nor groups where the role of that one grants the permission
+    /// without an end.
     pub holding: Vec<(UserId, OrgId, PermissionSlug)>,
     /// Whether nothing is asked but what users may do. A store may then leave out memberships above where there is one in the
     /// organization itself, and the rows of roles but of those that may be inherited.
