@@ -6,19 +6,19 @@ use serde_json::{Value, json};
 use crate::lives::{Stage, text};
 use crate::support;
 
-// covers: PRM-15, PRM-24, GRP-1
+// covers: PRM-15, PRM-24
 #[test]
 fn many_groups_in_memory() {
     support::block_on(many_groups("memory"));
 }
 
-// covers: PRM-15, PRM-24, GRP-1
+// covers: PRM-15, PRM-24
 #[test]
 fn many_groups_in_sqlite() {
     support::block_on(many_groups("sqlite"));
 }
 
-// covers: PRM-15, PRM-24, GRP-1
+// covers: PRM-15, PRM-24
 #[test]
 fn many_groups_in_postgres() {
     support::block_on(many_groups("postgres"));

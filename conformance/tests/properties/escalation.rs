@@ -110,7 +110,7 @@ fn worlds() -> impl Strategy<Value = World> {
 proptest! {
     #![proptest_config(crate::cases(64))]
 
-    // covers: GRD-60, GRD-62, GRD-64, GRD-65, GRD-67, GRD-68
+    // covers: GRD-60, GRD-62, GRD-64, GRD-65, GRD-67, GRD-68, GRD-69
     #[test]
     fn nobody_gains_what_nobody_gave_in_memory(world in worlds()) {
         let account = run("memory", &world, None)?;
@@ -121,7 +121,7 @@ proptest! {
 proptest! {
     #![proptest_config(crate::cases(6))]
 
-    // covers: GRD-60, GRD-62, GRD-64, GRD-65, GRD-67, GRD-68
+    // covers: GRD-60, GRD-62, GRD-64, GRD-65, GRD-67, GRD-68, GRD-69
     #[test]
     fn nobody_gains_what_nobody_gave_in_sqlite(world in worlds()) {
         let account = run("sqlite", &world, None)?;
@@ -132,7 +132,7 @@ proptest! {
 proptest! {
     #![proptest_config(crate::cases(3))]
 
-    // covers: GRD-60, GRD-62, GRD-64, GRD-65, GRD-67, GRD-68
+    // covers: GRD-60, GRD-62, GRD-64, GRD-65, GRD-67, GRD-68, GRD-69
     #[test]
     fn nobody_gains_what_nobody_gave_in_postgres(world in worlds()) {
         let account = run("postgres", &world, None)?;
