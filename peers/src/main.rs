@@ -26,7 +26,7 @@ use tenantry_bench::floor::map::{self, Map};
 use tenantry_bench::machine::Machine;
 use tenantry_bench::measure::{Effort, Entrant, Side, counting, measure, over_runs, verdict};
 use tenantry_bench::scene::{self, CATALOG, HELD, Pair};
-use tenantry_bench::sides::blocking;
+use tenantry_bench::sides::{blocking, by_reference};
 use tenantry_bench::world::{self, Chance, World};
 use tenantry_core::{AccessStore, AddMember, CachedResolver, CreateRole, PermissionResolver, TenancyStore};
 use tokio::runtime::{Builder, Runtime};
@@ -161,15 +161,15 @@ fn main() -> Result<()> {
     for Peer { name, goal, side, question, .. } in peers {
         let (mut chance, mut others) = (Chance::begin(), Chance::begin());
         let key = move || question(&mut chance).pair().map(|(usr, org)| map::key(usr, org));
-        let look_up = blocking(MANY, key, |key| Ok(floor.get(key).is_some()));
+        let look_up = by_reference(MANY, key, |key| Ok(floor.get(*key).is_some()));
         let slugs = scene::some(HELD);
         let make = || {
             let question = question(&mut others);
             Ok((question.pair()?, slugs.get(usize::try_from(question.permission)?).context("a permission")?.as_str()))
         };
-        let ask = |((usr, org), slug): (Pair, &str)| resolver.has_permission_now(usr, org, black_box(slug)).context("it is not kept");
+        let ask = |((usr, org), slug): &(Pair, &str)| resolver.has_permission_now(*usr, *org, black_box(slug)).context("it is not kept");
         // The first is the one whose blocks are compared with the last one's.
-        let mut entrants = [Entrant::new(name, side), Entrant::new("map", look_up), Entrant::new("Tenantry", blocking(MANY, make, ask))];
+        let mut entrants = [Entrant::new(name, side), Entrant::new("map", look_up), Entrant::new("Tenantry", by_reference(MANY, make, ask))];
         let runs = measure(effort, &mut entrants)?;
         let median = |at: usize| over_runs(&runs, |run| run.sides.get(at).map_or(0.0, |side| side.p50_us));
         let (peer_us, floor_us, us, ratio) = (median(0), median(1), median(2), over_runs(&runs, |run| run.ratio));

@@ -55,6 +55,21 @@ pub fn blocking<'s, I: 's, T: 's>(
     })
 }
 
+/// Calls so short that it would count how their inputs get to them: by reference, from where they lie.
+pub fn by_reference<'s, I: 's, T: 's>(
+    operations: usize,
+    make: impl FnMut() -> Result<I> + 's,
+    mut call: impl FnMut(&I) -> Result<T> + 's,
+) -> Box<dyn Side + 's> {
+    timed(operations, make, move |inputs| {
+        let begun = Instant::now();
+        for input in &inputs {
+            black_box(call(black_box(input))?);
+        }
+        Ok(begun.elapsed())
+    })
+}
+
 /// Calls that are awaited, one behind the other.
 pub fn awaited<'s, I: 's, T: 's>(
     runtime: &'s Runtime,

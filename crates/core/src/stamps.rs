@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 
@@ -17,14 +18,18 @@ const MARKS: usize = 2048;
 /// Writes are numbered. Whoever keeps an answer keeps the [number](Self::now) that stood before the rows were read; the answer holds as
 /// long as nothing that it rests on has a higher mark. Reading marks takes no lock and waits for nobody.
 pub struct Stamps {
+    /// The number of the last write whose marks all stand. Moves behind them, so that whoever reads it and then finds no mark of what
+    /// an answer rests on knows that the answer held up to that write.
     writes: Alone,
+    /// One write is marked at a time.
+    marking: Mutex<()>,
     system: Alone,
     // Of a length that is known when this is built: no place is out of it.
     users: Box<[AtomicU64; MARKS]>,
     trees: Box<[AtomicU64; MARKS]>,
 }
 
-/// A number on a line of its own of the processor's caches: each write counts up the one, and each check reads the other.
+/// A number on a line of its own of the processor's caches, which other numbers do not make each thread fetch again.
 #[repr(align(64))]
 struct Alone(AtomicU64);
 
@@ -38,7 +43,7 @@ impl Default for Stamps {
     fn default() -> Self {
         let marks = || Box::new([const { AtomicU64::new(0) }; MARKS]);
         let alone = || Alone(AtomicU64::new(0));
-        Self { writes: alone(), system: alone(), users: marks(), trees: marks() }
+        Self { writes: alone(), marking: Mutex::default(), system: alone(), users: marks(), trees: marks() }
     }
 }
 
@@ -65,29 +70,33 @@ fn place(id: Uuid) -> u16 {
 
 impl Stamps {
     /// The number of the last write: to be read before the rows that an answer comes from.
+    #[inline]
     pub fn now(&self) -> u64 {
         self.writes.0.load(Ordering::Acquire)
     }
 
-    /// Marks a write: when reads see it, before it is answered, and before another one is marked.
+    /// Marks a write: when reads see it, before it is answered.
     pub fn mark(&self, touched: &Touched) {
         if touched.is_nothing() {
             return;
         }
-        let number = self.writes.0.fetch_add(1, Ordering::AcqRel) + 1;
+        let marking = self.marking.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = self.now() + 1;
         if touched.everything || touched.system {
-            self.system.0.fetch_max(number, Ordering::AcqRel);
+            self.system.0.store(number, Ordering::Release);
         }
         let raise = |marks: &[AtomicU64; MARKS], id: Uuid| {
             if let Some(mark) = marks.get(usize::from(place(id))) {
-                mark.fetch_max(number, Ordering::AcqRel);
+                mark.store(number, Ordering::Release);
             }
         };
         touched.users.iter().for_each(|usr| raise(&self.users, usr.as_uuid()));
         touched.trees.iter().for_each(|root| raise(&self.trees, root.as_uuid()));
+        self.writes.0.store(number, Ordering::Release);
+        drop(marking);
     }
 
-    /// Whether nothing of this was written behind that number.
+    /// Whether nothing of this was written behind that number, as far as [`now`](Self::now) tells that was read before.
     #[inline]
     pub(crate) fn are_still(&self, marks: Marks, since: u64) -> bool {
         let still = |at: &[AtomicU64; MARKS], place: u16| {
@@ -113,6 +122,12 @@ impl Touched {
     /// A write of which it is not known what it touched.
     pub fn everything() -> Self {
         Self { everything: true, ..Self::default() }
+    }
+
+    /// A write of these users' rows.
+    #[cfg(test)]
+    pub(crate) fn of(users: &[UserId]) -> Self {
+        Self { users: users.to_vec(), ..Self::default() }
     }
 
     /// Whether it was nothing.

@@ -18,11 +18,11 @@ use crate::value::PermissionSlug;
 pub(super) const MOST: usize = 4096;
 
 /// How many places are looked at before anything is hashed: a power of two.
-const NEAR: usize = 4096;
+const NEAR: usize = 8192;
 
 /// The most names of permissions that a thread keeps, and how many are looked at before one is hashed: a power of two.
 const MOST_NAMES: usize = 4096;
-const NEAR_NAMES: usize = 64;
+const NEAR_NAMES: usize = 256;
 
 /// Answers and names, as one thread met them.
 pub(super) struct Hot {
@@ -63,13 +63,13 @@ impl Default for Hot {
 }
 
 /// A user and an organization.
-type Key = (u128, u128);
+pub(super) type Key = (u128, u128);
 
 /// What a user may do in an organization, and while what is so.
 #[derive(Debug)]
 pub(super) struct Answer {
     key: Key,
-    /// The number of the last write before the rows were read.
+    /// The number of the last write before the rows were read, or of a later one up to which the answer is known to hold.
     since: u64,
     /// The first of the mask's bits: the permissions that somebody was found to hold first, and so the commonest.
     first: u64,
@@ -82,6 +82,21 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn new(usr: UserId, org: OrgId, mask: Arc<Mask>, since: u64, marks: Marks) -> Self {
         Self { key: key(usr, org), since, first: mask.first(), mask, marks, ends: false }
+    }
+
+    /// Whether nothing that it rests on was written since.
+    #[inline]
+    fn holds(&mut self, stamps: &Stamps) -> bool {
+        // Before the marks: what is written meanwhile is looked for the next time.
+        let last = stamps.now();
+        if last == self.since {
+            return true;
+        }
+        let holds = stamps.are_still(self.marks, self.since);
+        if holds {
+            self.since = last;
+        }
+        holds
     }
 
     #[inline]
@@ -102,42 +117,62 @@ fn near((usr, org): Key) -> usize {
     (mixed ^ (mixed >> 12)) & (NEAR - 1)
 }
 
-/// A name that is not too long, in the line itself, and its number.
+/// A name that is neither very short nor very long, and its number.
 #[derive(Debug, Clone, Copy)]
 struct NearName {
-    bytes: [u8; 16],
+    ends: Ends,
     length: u32,
     number: u32,
 }
 
 impl NearName {
     /// No name is empty.
-    const NONE: Self = Self { bytes: [0; 16], length: 0, number: 0 };
+    const NONE: Self = Self { ends: ([0; 2], [0; 2]), length: 0, number: 0 };
 }
 
-/// The first and the last eight bytes of a name of 8 to 16, which are all of it; none of another name.
+/// The first bytes of a name and its last ones, which are all of it.
+type Ends = ([u64; 2], [u64; 2]);
+
+/// Of a name of 8 to 32 bytes, two words from either end, or one where two would be more than it has. None of another name. Together with
+/// the length they tell the name.
 #[inline]
-fn ends(name: &[u8]) -> Option<[u8; 16]> {
-    if name.len() > 16 {
-        return None;
+fn ends(name: &[u8]) -> Option<Ends> {
+    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+    if let (Some(first), Some(last), ..=32) = (name.first_chunk::<16>(), name.last_chunk::<16>(), name.len()) {
+        let two = |bytes: &[u8; 16]| Some([word(bytes.first_chunk()?), word(bytes.last_chunk()?)]);
+        return Some((two(first)?, two(last)?));
     }
     let (first, last) = (name.first_chunk::<8>()?, name.last_chunk::<8>()?);
-    Some((u128::from(u64::from_ne_bytes(*first)) << 64 | u128::from(u64::from_ne_bytes(*last))).to_ne_bytes())
+    (name.len() < 16).then_some(([word(first), 0], [0, word(last)]))
 }
 
 /// Some bits of a name.
 #[inline]
-fn near_name(ends: &[u8; 16], length: usize) -> usize {
-    let mixed = (u128::from_ne_bytes(*ends) >> 20) as usize ^ (u128::from_ne_bytes(*ends) >> 85) as usize ^ length;
-    (mixed ^ (mixed >> 21)) & (NEAR_NAMES - 1)
+fn near_name(([first, _], [_, last]): &Ends) -> usize {
+    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+    ((first.rotate_left(23) ^ last.rotate_left(37)).wrapping_mul(ODD) >> 32) as usize & (NEAR_NAMES - 1)
 }
 
 impl Hot {
-    /// Whether this user holds this permission there; none where the store has to be asked, or the permission does not have its form.
+    /// Whether a user holds a permission somewhere, where both are near; with none, [`ask`](Self::ask) may know.
     #[inline]
+    pub(super) fn ask_near(&mut self, key: Key, permission: &str, clearing: u64, stamps: &Stamps) -> Option<bool> {
+        let number = self.near_number(permission)?;
+        let place = usize::from(self.near.get(near(key)).copied()?);
+        let answer = self.answers.get_mut(place)?;
+        // What never ends needs no clock, which takes longer to read than all the rest.
+        if answer.key != key || answer.ends || self.clearing != clearing || !answer.holds(stamps) {
+            return None;
+        }
+        Some(answer.has(number))
+    }
+
+    /// Whether this user holds this permission there; none where the store has to be asked, or the permission does not have its form.
+    #[inline(never)]
     pub(super) fn ask(
         &mut self,
-        (usr, org, permission): (UserId, OrgId, &str),
+        key: Key,
+        permission: &str,
         clearing: u64,
         (stamps, clock, names): (&Stamps, &dyn Clock, &Names),
     ) -> Option<bool> {
@@ -145,7 +180,7 @@ impl Hot {
             Some(number) => Some(number),
             None => self.number(permission, names)?,
         };
-        let answer = self.find(key(usr, org), clearing, stamps, clock)?;
+        let answer = self.find(key, clearing, stamps, clock)?;
         // What nobody was found to hold has no number.
         Some(number.is_some_and(|number| answer.has(number)))
     }
@@ -153,9 +188,9 @@ impl Hot {
     #[inline]
     fn near_number(&self, permission: &str) -> Option<u32> {
         let ends = ends(permission.as_bytes())?;
-        let there = self.near_names.get(near_name(&ends, permission.len()))?;
+        let there = self.near_names.get(near_name(&ends))?;
         // Of the same length, and the same at both ends, which meet.
-        (there.bytes == ends && usize::try_from(there.length) == Ok(permission.len())).then_some(there.number)
+        (there.ends == ends && usize::try_from(there.length) == Ok(permission.len())).then_some(there.number)
     }
 
     /// Everything that a user holds there, where the store need not be asked.
@@ -164,7 +199,6 @@ impl Hot {
     }
 
     /// The answer under a key, if it holds still.
-    #[inline]
     fn find(&mut self, key: Key, clearing: u64, stamps: &Stamps, clock: &dyn Clock) -> Option<&Answer> {
         if self.clearing != clearing {
             return None;
@@ -173,10 +207,12 @@ impl Hot {
         if self.answers.get(place).is_none_or(|answer| answer.key != key) {
             place = self.look_up(key)?;
         }
-        let answer = self.answers.get(place)?;
+        let answer = self.answers.get_mut(place)?;
         // What never ends needs no clock, which takes longer to read than all the rest.
-        let lasts = !answer.ends || self.spans.get(&key).is_some_and(|span| span.contains(clock.now()));
-        (lasts && stamps.are_still(answer.marks, answer.since)).then_some(answer)
+        if answer.ends && !self.spans.get(&key).is_some_and(|span| span.contains(clock.now())) {
+            return None;
+        }
+        answer.holds(stamps).then_some(answer)
     }
 
     fn look_up(&mut self, key: Key) -> Option<usize> {
@@ -202,10 +238,10 @@ impl Hot {
             self.names.insert(slug, number);
             number
         };
-        if let (Some(bytes), Ok(length)) = (ends(permission.as_bytes()), u32::try_from(permission.len()))
-            && let Some(near) = self.near_names.get_mut(near_name(&bytes, permission.len()))
+        if let (Some(ends), Ok(length)) = (ends(permission.as_bytes()), u32::try_from(permission.len()))
+            && let Some(near) = self.near_names.get_mut(near_name(&ends))
         {
-            *near = NearName { bytes, length, number };
+            *near = NearName { ends, length, number };
         }
         Some(Some(number))
     }
@@ -244,11 +280,15 @@ impl Hot {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use uuid::Uuid;
 
     use super::*;
     use crate::id::Id;
     use crate::source::SystemClock;
+    use crate::stamps::Touched;
 
     fn id<I: Id>(n: u128) -> I {
         I::from_uuid(Uuid::from_u128(0x0196_f3c2_1b7a_7000_8000_0000_0000_0000 + n)).unwrap()
@@ -262,11 +302,12 @@ mod tests {
     #[test]
     fn every_answer_is_found_under_its_own_key_until_there_are_too_many() {
         let (mut hot, names, stamps) = (Hot::default(), Names::default(), Stamps::default());
-        // Short ones, such as fit a line, and long ones.
-        let name = |n: usize| match n % 3 {
+        // Too short to be near, of each length that is, and too long.
+        let name = |n: usize| match n % 4 {
             0 => format!("a.b{n}"),
             1 => format!("doc.action{n}"),
-            _ => format!("documents-of-others.action{n}"),
+            2 => format!("documents-of.others{}{n}", "s".repeat(n / 8)),
+            _ => format!("documents-of-many-others.actions-of-theirs{n}"),
         };
         let slugs: Vec<PermissionSlug> = (0..100).map(|n| PermissionSlug::parse(&name(n)).unwrap()).collect();
         names.numbers(&slugs.iter().cloned().collect());
@@ -277,7 +318,12 @@ mod tests {
             let (usr, org) = pair(n);
             hot.keep(Answer::new(usr, org, mask(n), 0, Marks::of(usr, org)), Span::default(), 0);
         }
-        let mut ask = |n: usize, name: &str| hot.ask((pair(n).0, pair(n).1, name), 0, (&stamps, &SystemClock, &names));
+        let mut ask = |n: usize, name: &str| {
+            let near = hot.ask_near(key(pair(n).0, pair(n).1), name, 0, &stamps);
+            let found = hot.ask(key(pair(n).0, pair(n).1), name, 0, (&stamps, &SystemClock, &names));
+            assert!(near.is_none() || near == found, "{n} {name}: {near:?}, {found:?}");
+            found
+        };
         for n in (0..MOST).chain((0..MOST).rev()) {
             let held: Vec<_> = (0..100).filter(|at| ask(n, &name(*at)) == Some(true)).collect();
             assert_eq!(held, [n % 100], "{n}");
@@ -285,9 +331,60 @@ mod tests {
         assert_eq!((ask(7, "no.body"), ask(7, "no slug"), ask(MOST, "a.b0")), (Some(false), None, None));
         let (usr, org) = pair(MOST);
         hot.keep(Answer::new(usr, org, mask(1), 0, Marks::of(usr, org)), Span::default(), 0);
-        let mut ask = |n: usize| hot.ask((pair(n).0, pair(n).1, "a.b0"), 0, (&stamps, &SystemClock, &names));
+        let mut ask = |n: usize| hot.ask(key(pair(n).0, pair(n).1), "a.b0", 0, (&stamps, &SystemClock, &names));
         assert_eq!((ask(1), ask(MOST).is_some()), (None, true), "the others were forgotten");
         let (usr, org) = pair(MOST);
-        assert_eq!(hot.ask((usr, org, "a.b0"), 1, (&stamps, &SystemClock, &names)), None, "all was to be forgotten");
+        assert_eq!(hot.ask(key(usr, org), "a.b0", 1, (&stamps, &SystemClock, &names)), None, "all was to be forgotten");
+    }
+
+    #[test]
+    fn an_answer_outlives_what_others_write_and_not_what_it_rests_on() {
+        let (mut hot, names, stamps) = (Hot::default(), Names::default(), Stamps::default());
+        names.numbers(&[PermissionSlug::parse("docs.read").unwrap()].into());
+        let (usr, org) = (id::<UserId>(1), id::<OrgId>(2));
+        hot.keep(Answer::new(usr, org, Arc::new(Mask::of(&[0])), stamps.now(), Marks::of(usr, org)), Span::default(), 0);
+        let mut ask = || hot.ask(key(usr, org), "docs.read", 0, (&stamps, &SystemClock, &names));
+        for n in 0..3 {
+            stamps.mark(&Touched::of(&[id(70 + n)]));
+            assert_eq!((ask(), ask()), (Some(true), Some(true)));
+        }
+        stamps.mark(&Touched::of(&[usr]));
+        stamps.mark(&Touched::of(&[id(80)]));
+        assert_eq!((ask(), ask()), (None, None));
+    }
+
+    #[test]
+    fn no_answer_is_older_than_a_write_that_was_answered_before_it_was_asked_for() {
+        // What is written: a number that rises. It is marked when it can be read, and answered when it is marked.
+        const WRITES: u64 = 1_000_000;
+        let (stamps, state, answered) = (Stamps::default(), AtomicU64::new(0), AtomicU64::new(0));
+        let (usr, org) = (id::<UserId>(1), id::<OrgId>(2));
+        let begin = Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                begin.wait();
+                for number in 1..=WRITES {
+                    state.store(number, Ordering::SeqCst);
+                    stamps.mark(&Touched::of(&[usr]));
+                    answered.store(number, Ordering::SeqCst);
+                    // Others write too.
+                    stamps.mark(&Touched::of(&[id(70)]));
+                }
+            });
+            let mut answer: Option<Answer> = None;
+            begin.wait();
+            while answered.load(Ordering::SeqCst) < WRITES {
+                let least = answered.load(Ordering::SeqCst);
+                if let Some(answer) = &mut answer
+                    && answer.holds(&stamps)
+                {
+                    assert!(answer.first >= least, "{} is told, and {least} was answered", answer.first);
+                    continue;
+                }
+                let since = stamps.now();
+                let first = state.load(Ordering::SeqCst);
+                answer = Some(Answer { first, ..Answer::new(usr, org, Arc::default(), since, Marks::of(usr, org)) });
+            }
+        });
     }
 }

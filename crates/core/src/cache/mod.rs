@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use thread_local::ThreadLocal;
+use uuid::Uuid;
 
-use self::hot::{Answer, Hot};
+use self::hot::{Answer, Hot, Key};
 use self::kept::{Entry, Kept};
 use self::mask::{Mask, Names};
 use crate::engine::{slug, slugs};
@@ -150,21 +151,27 @@ impl CachedResolver {
     /// [`has_permission`](PermissionResolver::has_permission) has the answer, or the error.
     #[inline]
     pub fn has_permission_now(&self, usr_id: UserId, org_id: OrgId, permission: &str) -> Option<bool> {
-        self.hot_answer(usr_id, org_id, permission).or_else(|| self.young_answer(usr_id, org_id, permission))
+        // By value and in registers, so that the caller need not lay ids out in memory for what is hardly ever called.
+        let key = (usr_id.as_uuid().as_u128(), org_id.as_uuid().as_u128());
+        self.hot_answer(key, permission).or_else(|| self.young_answer(key, permission))
     }
 
     #[inline]
-    fn hot_answer(&self, usr: UserId, org: OrgId, permission: &str) -> Option<bool> {
+    fn hot_answer(&self, key: Key, permission: &str) -> Option<bool> {
         let stamps = self.stamps.as_deref()?;
         let mut hot = self.shared.hot.get()?.try_borrow_mut().ok()?;
-        hot.ask((usr, org, permission), self.clearings(), (stamps, &*self.clock, &self.shared.names))
+        let clearing = self.clearings();
+        hot.ask_near(key, permission, clearing, stamps)
+            .or_else(|| hot.ask(key, permission, clearing, (stamps, &*self.clock, &self.shared.names)))
     }
 
-    fn young_answer(&self, usr: UserId, org: OrgId, permission: &str) -> Option<bool> {
+    #[cold]
+    fn young_answer(&self, (usr, org): Key, permission: &str) -> Option<bool> {
         if self.freshness == Freshness::Fresh {
             return None;
         }
         slug(permission).ok()?;
+        let (usr, org) = (UserId::from_uuid(Uuid::from_u128(usr)).ok()?, OrgId::from_uuid(Uuid::from_u128(org)).ok()?);
         let entry = self.entry(usr, org).filter(|entry| self.is_young(entry))?;
         Some(self.holds(&entry.mask, permission))
     }

@@ -16,7 +16,7 @@ use crate::figures::Goal;
 use crate::floor::map;
 use crate::measure::{Entrant, Side, quantile};
 use crate::scene::{PERMISSION, Pair, Scene};
-use crate::sides::{awaited, blocking};
+use crate::sides::{awaited, by_reference};
 use crate::world::{self, Chance, World};
 
 /// Operations of a sample of what takes nanoseconds.
@@ -91,12 +91,12 @@ fn hot(who: Who) -> Contest<Memory> {
         enter: Box::new(move |open| {
             let (world, store, scene) = open.largest_with_scene()?;
             let mut chance = Chance::begin();
-            let floor = blocking(MANY, move || who.key(&mut chance, world), move |key| Ok(open.map.get(key).is_some()));
+            let floor = by_reference(MANY, move || who.key(&mut chance, world), move |key| Ok(open.map.get(*key).is_some()));
             let (resolver, mut chance) = (cached(store), Chance::begin());
             warm(&open.runtime, &resolver, who, world, scene)?;
             let make = move || who.pair(&mut chance, world, scene);
-            let ours = blocking(MANY, make, move |(usr, org)| {
-                resolver.has_permission_now(usr, org, black_box(PERMISSION)).context("it is not kept")
+            let ours = by_reference(MANY, make, move |(usr, org)| {
+                resolver.has_permission_now(*usr, *org, black_box(PERMISSION)).context("it is not kept")
             });
             Ok(vec![Entrant::new("map", floor), Entrant::new("cache", ours)])
         }),
@@ -137,7 +137,7 @@ fn writing(who: Who) -> Contest<Memory> {
                 move || who.key(&mut chance, world)
             });
             let look_up = |_: &Runtime, keys: Vec<(u128, u128)>| {
-                keys.into_iter().try_for_each(|key| black_box(open.map.get(black_box(key))).map(drop).context("the map has a hole"))
+                keys.iter().try_for_each(|key| black_box(open.map.get(*black_box(key))).map(drop).context("the map has a hole"))
             };
             let pairs = (0..2).map(|_| {
                 let mut chance = Chance::begin();
@@ -145,10 +145,11 @@ fn writing(who: Who) -> Contest<Memory> {
             });
             let resolver = cached(store);
             let ask = move |runtime: &Runtime, pairs: Vec<Pair>| {
-                for (usr, org) in pairs {
-                    let held = match resolver.has_permission_now(usr, org, black_box(PERMISSION)) {
+                for pair in &pairs {
+                    let (usr, org) = black_box(pair);
+                    let held = match resolver.has_permission_now(*usr, *org, black_box(PERMISSION)) {
                         Some(held) => held,
-                        None => runtime.block_on(resolver.has_permission(usr, org, PERMISSION))?,
+                        None => runtime.block_on(resolver.has_permission(*usr, *org, PERMISSION))?,
                     };
                     ensure!(black_box(held), "{usr} does not hold it");
                 }
@@ -245,7 +246,7 @@ fn through_the_trait(kept: bool) -> Contest<Memory> {
         enter: Box::new(move |open| {
             let (world, store, scene) = open.largest_with_scene()?;
             let mut chance = Chance::begin();
-            let floor = blocking(SAMPLE, move || Who::Owner.key(&mut chance, world), move |key| Ok(open.map.get(key).is_some()));
+            let floor = by_reference(SAMPLE, move || Who::Owner.key(&mut chance, world), move |key| Ok(open.map.get(*key).is_some()));
             let resolver = cached(store);
             warm(&open.runtime, &resolver, Who::Owner, world, scene)?;
             let mut chance = Chance::begin();
