@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use proptest::prelude::*;
-use tenantry_conformance::Fresh;
+use tenantry_conformance::{Fresh, TestStore};
 use tenantry_core::source::ManualClock;
 use tenantry_core::{
     AllowedRow, AncestorReadPolicy, CachedResolver, DomainError, EffectivePermissions, Error, Explanation, Freshness, ListOrgsWith,
@@ -42,6 +42,12 @@ proptest! {
     #[test]
     fn what_is_cached_is_what_the_store_says_in_sqlite(moves in prop::collection::vec(worlds(), 60..160)) {
         run("sqlite", &moves)?;
+    }
+
+    // covers: PRM-40, PRM-41, PRM-44, PRM-45
+    #[test]
+    fn what_is_cached_is_what_the_store_says_in_a_file_that_is_opened_exclusively(moves in prop::collection::vec(worlds(), 60..160)) {
+        run(support::Alone.name(), &moves)?;
     }
 }
 
@@ -299,8 +305,9 @@ impl Scene {
 #[test]
 fn a_fresh_answer_costs_one_comparison_and_none_where_the_store_tells_of_its_writes() {
     support::block_on(async {
-        for store in support::stores() {
-            let tells = store.name() == "memory";
+        let alone: &dyn TestStore = &support::Alone;
+        for store in support::stores().into_iter().chain([alone]) {
+            let tells = store.name() == "memory" || store.name() == alone.name();
             for marks in [false, true] {
                 let scene = scene(store.name(), marks).await;
                 for _ in 0..5 {

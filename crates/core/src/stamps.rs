@@ -135,11 +135,12 @@ impl Touched {
         !self.everything && !self.system && self.users.is_empty() && self.trees.is_empty()
     }
 
-    /// Adds what a plan touches that has been applied, given the root of an organization's tree as it is behind it.
+    /// Adds what a plan touches that has been applied, given the root of an organization's tree as it is behind it: the organization itself
+    /// where nothing is above it.
     ///
     /// Whatever is written of an organization is told by an event of it, and so guarded with its revision; an organization that gets
     /// another place moves the structure of both trees.
-    pub(crate) fn add(&mut self, plan: &Plan, root: impl Fn(OrgId) -> OrgId) {
+    pub fn add(&mut self, plan: &Plan, root: impl Fn(OrgId) -> OrgId) {
         if plan.changes.len() > MANY || plan.guards.len() > MANY {
             self.everything = true;
             return;

@@ -1,10 +1,10 @@
 //! The store without threads of its own: every call runs on the thread that makes it.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use tenantry_core::nesting::Nesting;
-use tenantry_core::{BackendError, BackendKind, Error, Job, blocking};
+use tenantry_core::{BackendError, BackendKind, Error, Job, Stamps, blocking};
 
 use crate::error::Failure;
 use crate::session::Session;
@@ -17,8 +17,10 @@ pub type BlockingStore = blocking::Store<Direct>;
 pub struct Direct {
     /// Empty only after a transaction did not bring it back.
     writer: Mutex<Option<Session>>,
-    /// None for a database in memory, which has one connection.
+    /// None where there is one connection: for a database in memory, and for a file that is opened exclusively.
     readers: Vec<Mutex<Session>>,
+    /// Where nobody else can write.
+    stamps: Option<Arc<Stamps>>,
     pub(crate) nesting: Nesting,
 }
 
@@ -31,7 +33,12 @@ impl fmt::Debug for Direct {
 impl Direct {
     pub(crate) fn new(writer: Session, readers: Vec<Session>) -> Self {
         let readers = readers.into_iter().map(Mutex::new).collect();
-        Self { writer: Mutex::new(Some(writer)), readers, nesting: Nesting::default() }
+        let stamps = writer.stamps();
+        Self { writer: Mutex::new(Some(writer)), readers, stamps, nesting: Nesting::default() }
+    }
+
+    pub(crate) fn told(&self) -> Option<Arc<Stamps>> {
+        self.stamps.clone()
     }
 
     /// The connection that writes, for this thread alone.

@@ -56,8 +56,8 @@ use tenantry_core::doctor::Repair;
 use tenantry_core::nesting::Nesting;
 use tenantry_core::{
     AccessFound, AccessQuery, Backend, BackendError, BackendKind, Dump, Engine, Error, Event, EventQuery, Facts, FactsQuery, Immediate,
-    Inquiry, Invitation, InvitationQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Standing,
-    Timestamp, Tuple, TupleQuery, User, UserId,
+    Inquiry, Invitation, InvitationQuery, Job, Membership, MembershipFilter, MembershipQuery, OrgId, OrgQuery, Organization, Stamps,
+    Standing, Timestamp, Tuple, TupleQuery, User, UserId,
 };
 use tokio::sync::mpsc;
 
@@ -80,8 +80,10 @@ const QUEUE: usize = 256;
 /// The backend: the queues of the threads that work for it.
 pub struct Sqlite {
     writer: mpsc::Sender<Message>,
-    /// None for a database in memory, which has one connection.
+    /// None where there is one connection: for a database in memory, and for a file that is opened exclusively.
     readers: Option<mpsc::Sender<Question>>,
+    /// Where nobody else can write.
+    stamps: Option<Arc<Stamps>>,
     nesting: Nesting,
     /// Dropped last, as fields are dropped in order: the threads end when the queues above are gone.
     _threads: Threads,
@@ -89,7 +91,7 @@ pub struct Sqlite {
 
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sqlite").field("in_memory", &self.readers.is_none()).finish_non_exhaustive()
+        f.debug_struct("Sqlite").field("is_alone", &self.stamps.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -98,6 +100,7 @@ impl Sqlite {
     fn start(writer: Session, readers: Vec<Session>) -> Result<Self, BackendError> {
         // Nothing is ever sent: each thread holds a sender, and the receiver learns when the last is gone.
         let (alive, ended) = std_mpsc::channel::<Infallible>();
+        let stamps = writer.stamps();
         // SQLite takes the log into the file when the last connection closes: of two that close at once, each may see the other.
         let closing = Arc::new(Mutex::new(()));
         let spawn = |name: &str, work: Box<dyn FnOnce() -> Option<Session> + Send>| {
@@ -125,7 +128,11 @@ impl Sqlite {
             }
             read = Some(ask);
         }
-        Ok(Self { writer: write, readers: read, nesting: Nesting::default(), _threads: Threads { ended: Mutex::new(ended) } })
+        Ok(Self { writer: write, readers: read, stamps, nesting: Nesting::default(), _threads: Threads { ended: Mutex::new(ended) } })
+    }
+
+    fn told(&self) -> Option<Arc<Stamps>> {
+        self.stamps.clone()
     }
 
     async fn run<J: Job>(&self, job: J) -> Result<J, Error> {
@@ -225,6 +232,10 @@ macro_rules! backend {
 
             async fn facts(&self, query: FactsQuery) -> Result<Facts, BackendError> {
                 self.read(move |db| access::facts(db, &query)).await
+            }
+
+            fn stamps(&self) -> Option<Arc<Stamps>> {
+                self.told()
             }
 
             async fn dump(&self) -> Result<Dump, BackendError> {

@@ -12,7 +12,7 @@ use tenantry_core::{BackendError, BackendKind, Engine, Sources};
 
 use crate::error::{Failure, Place};
 use crate::migrations::{self, MIGRATIONS};
-use crate::session::Session;
+use crate::session::{Session, Transaction};
 use crate::statements::{PREFIX, Statements};
 use crate::{BlockingStore, Direct, Sqlite, SqliteStore};
 
@@ -44,6 +44,7 @@ pub struct Options {
     sources: Sources,
     readers: usize,
     share_with_application: bool,
+    exclusive: bool,
     busy_timeout: Duration,
     durability: Durability,
     max_pages: Option<u32>,
@@ -62,6 +63,7 @@ impl Options {
             sources: Sources::system(),
             readers: 2,
             share_with_application: false,
+            exclusive: false,
             busy_timeout: Duration::from_secs(5),
             durability: Durability::Full,
             max_pages: None,
@@ -84,6 +86,27 @@ impl Options {
     /// write-ahead log for both. Without this, such a file is refused: it was probably named by mistake.
     pub const fn share_with_application(mut self, share: bool) -> Self {
         self.share_with_application = share;
+        self
+    }
+
+    /// Keeps everybody else out of the file while the store is open: other processes, and other stores and connections of this one. Opening
+    /// fails with `backend.retryable` while somebody else has it open, and so does whatever tries to open it after that.
+    ///
+    /// One connection then does everything, so reads wait for writes, and there are no [readers](Self::readers). What it is good for: the
+    /// store knows of every write, so that a `CachedResolver` over it tells without a statement whether an answer still holds, also under
+    /// `Freshness::Fresh`. So does a database in memory.
+    ///
+    /// ```
+    /// use tenantry_core::PermissionResolver;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("tenantry.db");
+    /// let store = tenantry_sqlite::Options::new().exclusive(true).open(&path)?;
+    /// assert!(store.stamps().is_some());
+    /// assert_eq!(tenantry_sqlite::open(&path).unwrap_err().code(), "backend.retryable");
+    /// # Ok::<(), tenantry_core::BackendError>(())
+    /// ```
+    pub const fn exclusive(mut self, exclusive: bool) -> Self {
+        self.exclusive = exclusive;
         self
     }
 
@@ -134,7 +157,16 @@ impl Options {
         let sql = Arc::new(Statements::new(PREFIX));
         let connect = |flags| Session::open(Arc::clone(&place), Arc::clone(&sql), flags, self.busy_timeout);
         let writer = connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        if self.exclusive {
+            // Before the file is looked at for the first time: what is locked from then on stays so.
+            writer.connection().pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(|error| writer.explain(Failure::Driver(error)))?;
+        }
         self.prepare_file(&writer)?;
+        if self.exclusive {
+            // Nothing of the above need have written.
+            writer.begin().and_then(Transaction::commit).map_err(|error| writer.explain(Failure::Driver(error)))?;
+            return Ok((writer.alone(), Vec::new()));
+        }
         let mut readers = Vec::with_capacity(self.readers);
         for _ in 0..self.readers {
             let reader = connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -169,7 +201,7 @@ impl Options {
         let session = Session::open(Arc::new(Place::Memory), sql, flags, self.busy_timeout)?;
         migrations::run(&session, &*self.sources.clock)?;
         self.limit(&session).map_err(|failure| session.explain(failure))?;
-        Ok(session)
+        Ok(session.alone())
     }
 
     fn prepare_file(&self, db: &Session) -> Result<(), BackendError> {

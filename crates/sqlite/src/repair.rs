@@ -21,7 +21,10 @@ pub(crate) fn repair(db: &Session, repairs: &[Repair]) -> Result<bool, Failure> 
     let transaction = db.begin()?;
     let done = mend(db, repairs)?;
     if done {
-        transaction.commit()?;
+        db.note_everything();
+        let committed = transaction.commit();
+        db.mark();
+        committed?;
     }
     Ok(done)
 }

@@ -1,5 +1,6 @@
 //! A connection with the statements that run on it.
 
+use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,8 +8,9 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, OpenFlags, Params, Row};
-use tenantry_core::BackendError;
+use tenantry_core::{BackendError, OrgId, Plan, Stamps, Touched};
 
+use crate::codec::{self, bytes};
 use crate::error::{Failure, Place};
 use crate::statements::Statements;
 
@@ -18,6 +20,8 @@ pub(crate) struct Session {
     connection: Connection,
     pub(crate) sql: Arc<Statements>,
     place: Arc<Place>,
+    /// Where nobody else can write: the marks that its commits leave, and what was touched since the last one.
+    alone: Option<(Arc<Stamps>, RefCell<Touched>)>,
 }
 
 /// What is prepared without naming a table, such as `COMMIT`.
@@ -35,7 +39,7 @@ impl Session {
             Place::File(path) => Connection::open_with_flags(literal(path), flags),
         };
         let session = match opened {
-            Ok(connection) => Self { connection, sql, place },
+            Ok(connection) => Self { connection, sql, place, alone: None },
             Err(error) => return Err(Failure::Driver(error).at(&place)),
         };
         session.configure(busy_timeout).map_err(|failure| session.explain(failure))?;
@@ -58,6 +62,48 @@ impl Session {
             drop(self.connection.prepare_cached(sql)?);
         }
         Ok(())
+    }
+
+    /// From here on this is the only connection there is, or can be.
+    pub(crate) fn alone(mut self) -> Self {
+        self.alone = Some(Default::default());
+        self
+    }
+
+    /// The marks that commits leave.
+    pub(crate) fn stamps(&self) -> Option<Arc<Stamps>> {
+        self.alone.as_ref().map(|(stamps, _)| Arc::clone(stamps))
+    }
+
+    /// Notes what a plan touched that has been applied, and is not committed yet.
+    pub(crate) fn note(&self, plan: &Plan) {
+        let Some((_, touched)) = &self.alone else { return };
+        let line = |org: OrgId| self.first(&self.sql.org_line, [bytes(&org)], codec::line).ok().flatten();
+        let is_lost = Cell::new(false);
+        let mut touched = touched.borrow_mut();
+        touched.add(plan, |org| {
+            let line = line(org);
+            is_lost.set(is_lost.get() || line.is_none());
+            line.and_then(|(ancestors, _)| ancestors.first().copied()).unwrap_or(org)
+        });
+        if is_lost.get() {
+            *touched = Touched::everything();
+        }
+    }
+
+    /// Notes that anything may have been written.
+    pub(crate) fn note_everything(&self) {
+        if let Some((_, touched)) = &self.alone {
+            touched.replace(Touched::everything());
+        }
+    }
+
+    /// Leaves the marks of what was touched: behind the end of the transaction, before anybody is answered or reads. Where it was taken
+    /// back, marks do no harm.
+    pub(crate) fn mark(&self) {
+        if let Some((stamps, touched)) = &self.alone {
+            stamps.mark(&touched.take());
+        }
     }
 
     pub(crate) const fn connection(&self) -> &Connection {

@@ -12,7 +12,7 @@ use std::thread::{self, Thread};
 use parking_lot::{MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard};
 use rusqlite::Connection;
 use tenantry_core::nesting::Inside;
-use tenantry_core::{Backend, BackendError, BackendKind, Engine, Error, Job, TenancyStore, blocking};
+use tenantry_core::{Backend, BackendError, BackendKind, Engine, Error, Job, Stamps, TenancyStore, blocking};
 
 use crate::direct::{Direct, gone};
 use crate::error::Failure;
@@ -69,6 +69,12 @@ impl Watch {
 }
 
 impl Lent<'_> {
+    /// What is written shows here before it is committed, and no mark tells of it.
+    #[expect(clippy::unused_self, reason = "as the stores, which may have some")]
+    pub(crate) const fn told(&self) -> Option<Arc<Stamps>> {
+        None
+    }
+
     #[expect(clippy::unused_async, reason = "as the store with threads, which waits for them")]
     pub(crate) async fn run<J: Job>(&self, mut job: J) -> Result<J, Error> {
         let session = self.session.lock();
@@ -218,7 +224,11 @@ impl<'m> Open<'m> {
         let session = self.session.as_mut().ok_or_else(gone)?.get_mut();
         self.watch.check(session)?;
         self.watch.committing.store(true, Ordering::Relaxed);
-        session.run("COMMIT", []).map(drop).map_err(|error| session.explain(Failure::Driver(error)))
+        let committed = session.run("COMMIT", []).map(drop).map_err(|error| session.explain(Failure::Driver(error)));
+        // The application may have written our tables itself.
+        session.note_everything();
+        session.mark();
+        committed
     }
 }
 

@@ -140,7 +140,9 @@ fn attempt(session: &Session, tasks: &mut [Box<dyn Task>]) -> Result<Vec<Result<
         }
         outcomes.push(outcome);
     }
-    transaction.commit().map_err(Undone::Group)?;
+    let committed = transaction.commit();
+    session.mark();
+    committed.map_err(Undone::Group)?;
     Ok(outcomes)
 }
 
@@ -153,6 +155,7 @@ pub(crate) fn perform(session: &Session, job: &mut dyn Job) -> Result<(), Error>
     }
     let savepoint = Savepoint::set(session).map_err(driver)?;
     apply(session, &plan).map_err(|failure| session.explain(failure))?;
+    session.note(&plan);
     savepoint.keep().map_err(driver)?;
     Ok(())
 }
@@ -166,7 +169,10 @@ pub(crate) fn transact(session: &Session, job: &mut dyn Job) -> Result<(), Error
         return Ok(());
     }
     apply(session, &plan).map_err(|failure| session.explain(failure))?;
-    Ok(transaction.commit().map_err(driver)?)
+    session.note(&plan);
+    let committed = transaction.commit();
+    session.mark();
+    Ok(committed.map_err(driver)?)
 }
 
 fn plan(session: &Session, job: &mut dyn Job) -> Result<Plan, Error> {

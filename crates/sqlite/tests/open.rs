@@ -367,3 +367,25 @@ async fn a_file_of_version_1_is_brought_up_to_date_with_its_rows() {
     drop(open(folder.path().join("new.db")).unwrap());
     assert_eq!(schema(&raw), schema(&Connection::open(folder.path().join("new.db")).unwrap()));
 }
+
+#[tokio::test]
+async fn a_file_that_is_opened_exclusively_is_nobody_elses_until_it_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let store = options().exclusive(true).open(&path).unwrap();
+    let made = store.create_user(CreateUser::new()).await.unwrap().user;
+    refused(options().open(&path), "backend.retryable", &["another process", path.to_str().unwrap()]);
+    refused(options().exclusive(true).open(&path), "backend.retryable", &["another process", path.to_str().unwrap()]);
+    assert_eq!(options().open_blocking(&path).unwrap_err().code(), "backend.retryable");
+    assert!(Connection::open(&path).unwrap().query_row("SELECT count(*) FROM tenantry_user_account", [], |_| Ok(())).is_err());
+    drop(store);
+    assert_eq!(names(folder.path()), ["a.db"]);
+
+    let shared = options().open(&path).unwrap();
+    assert_eq!(shared.get_user(made.id).await.unwrap(), made);
+    refused(options().exclusive(true).open(&path), "backend.retryable", &["another process", path.to_str().unwrap()]);
+    shared.create_user(CreateUser::new()).await.unwrap();
+    drop(shared);
+    let alone = options().exclusive(true).open_blocking(&path).unwrap();
+    assert_eq!(alone.get_user(made.id).unwrap(), made);
+}

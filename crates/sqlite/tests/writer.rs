@@ -14,9 +14,11 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tenantry_core::{
-    AddMember, Clock, CountMembers, CreateOrg, CreateUser, Dump, Inspect, OrgId, Role, Sources, TenancyStore, Timestamp, UserId,
+    AccessStore, AddMember, BackendError, BackendKind, CachedResolver, Clock, CountMembers, CreateOrg, CreateUser, Dump, Error, Inspect,
+    OrgId, PermissionDefinition, PermissionResolver, Role, SetOrgOverride, Sources, SuspendUser, SyncCatalog, TenancyStore, Timestamp,
+    UserId,
 };
-use tenantry_sqlite::{Durability, Options, SqliteStore, open};
+use tenantry_sqlite::{Durability, Options, SqliteStore, open, with_transaction};
 use tokio::task::JoinSet;
 
 /// Every organization has as many events as its revision says, numbered without gaps, and an owner.
@@ -207,4 +209,43 @@ async fn two_stores_and_two_processes_write_one_file_at_once() {
     whole(&rows);
     assert_eq!(rows.organizations.len(), 4);
     assert_eq!(rows.users.len(), 4 * (1 + COMMANDS / 4 + COMMANDS / 2 - 2));
+}
+
+#[tokio::test]
+async fn an_answer_that_was_kept_ends_with_each_commit_that_concerns_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = Options::new().exclusive(true).open(folder.path().join("a.db")).unwrap();
+    for store in [alone, tenantry_sqlite::open_in_memory().unwrap()] {
+        store.sync_catalog(SyncCatalog::new(vec![PermissionDefinition::new("docs.read")])).await.unwrap();
+        let (ada, bob) =
+            (store.create_user(CreateUser::new()).await.unwrap().user, store.create_user(CreateUser::new()).await.unwrap().user);
+        let org = store.create_org(CreateOrg::new(ada.id)).await.unwrap().org;
+        let below = store.create_org(CreateOrg::new(ada.id).parent(org.id)).await.unwrap().org;
+        store.add_member(AddMember::new(below.id, bob.id, "member")).await.unwrap();
+        store.set_org_override(SetOrgOverride::grant(org.id, "docs.read")).await.unwrap();
+        let cache = CachedResolver::new(Arc::new(store.clone()));
+        let now = || cache.has_permission_now(bob.id, below.id, "docs.read");
+        let ask = async || cache.has_permission(bob.id, below.id, "docs.read").await.unwrap();
+        assert_eq!((now(), ask().await, now()), (None, true, Some(true)));
+
+        // What concerns others, and what is not written.
+        store.create_org(CreateOrg::new(ada.id)).await.unwrap();
+        assert_eq!(now(), Some(true));
+        let undone = with_transaction(&store, |tx| {
+            tx.set_org_override(SetOrgOverride::deny(org.id, "docs.read"))?;
+            assert!(!tx.has_permission(bob.id, below.id, "docs.read")?, "within, it shows");
+            assert_eq!(now(), Some(true), "outside, it does not");
+            Err::<(), Error>(BackendError::new(BackendKind::Other, "taken back").into())
+        });
+        assert!(undone.is_err());
+        assert!(ask().await);
+
+        // Of the organization above, by the store and in a transaction.
+        store.set_org_override(SetOrgOverride::deny(org.id, "docs.read")).await.unwrap();
+        assert_eq!((now(), ask().await, now()), (None, false, Some(false)));
+        with_transaction(&store, |tx| tx.set_org_override(SetOrgOverride::grant(org.id, "docs.read"))).unwrap();
+        assert_eq!((now(), ask().await, now()), (None, true, Some(true)));
+        store.suspend_user(SuspendUser::new(bob.id)).await.unwrap();
+        assert_eq!((now(), ask().await, now()), (None, false, Some(false)));
+    }
 }

@@ -32,7 +32,7 @@ use crate::store::{AllowedRow, ListOrgsWith, ListUsersWith, PermissionAsk, Permi
 #[non_exhaustive]
 pub enum Freshness {
     /// As the store is now. What is kept is compared with the store's token, in one statement; with none where the store tells of its
-    /// writes ([`PermissionResolver::stamps`]).
+    /// writes ([`PermissionResolver::stamps`]): in memory, and in an SQLite file that was opened exclusively.
     #[default]
     Fresh,
     /// Not older than the state that this token is of, such as that of one's own last write, in any part that both are about.
