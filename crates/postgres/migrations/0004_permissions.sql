@@ -11,6 +11,10 @@ CREATE INDEX organization_ancestors ON {s}organization (ancestors, id) WHERE par
 -- Who holds a role of the application's own.
 CREATE INDEX membership_role ON {s}membership (role_id) WHERE role_slug IS NOT NULL AND status <> 'revoked';
 CREATE INDEX invitation_role ON {s}invitation (role_id) WHERE role_slug IS NOT NULL AND status = 'pending';
+-- What a check has to know of an organization or a user beside whether they are there: most have nothing here, and to find that out takes
+-- less than to read the row.
+CREATE INDEX organization_apart ON {s}organization (id) WHERE status <> 'active' OR ancestors <> '{}';
+CREATE INDEX user_account_inactive ON {s}user_account (id, status) WHERE status <> 'active';
 -- Whether a relation to an organization is stored anywhere.
 CREATE INDEX tuple_of_org ON {s}tuple (relation, object_id) WHERE object_type = 'org';
 
@@ -153,6 +157,37 @@ BEGIN
         RETURN NULL;
     END IF;
     RETURN teams || {s}given_by_v1(holders, wanted);
+END $$;
+
+-- What tells whether a user holds one permission, beside the membership in the organization itself and what is granted about it there: `here`
+-- where the organization is there, without others above it; `open` where all above it are active, let pass what they grant and take over
+-- what they get, as nearly all do, and otherwise what `held_above_v1` answers; and the user's groups unless the role grants it. `above` is null
+-- where the organization is active and has none above it, if it is there.
+CREATE FUNCTION {s}held_beyond_v1(usr uuid, org uuid, above uuid[], is_member boolean, is_granted boolean, wanted text)
+    RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    told text[];
+    open_ones bigint := 0;
+BEGIN
+    IF above IS NULL AND NOT is_member THEN
+        PERFORM FROM {s}organization o WHERE o.id = org;
+        RETURN CASE WHEN FOUND THEN ARRAY['here'] END;
+    END IF;
+    IF above <> '{}' THEN
+        IF is_member THEN
+            SELECT count(*) INTO open_ones FROM {s}organization o
+                WHERE o.id = ANY (above) AND o.status = 'active' AND o.cascade_permissions AND o.inherit_permissions;
+        END IF;
+        IF open_ones = cardinality(above) THEN
+            told := ARRAY['open'];
+        ELSE
+            told := {s}held_above_v1(usr, above, is_member, wanted);
+        END IF;
+    END IF;
+    IF is_granted THEN
+        RETURN told;
+    END IF;
+    RETURN told || {s}held_by_groups_v1(usr, org, wanted);
 END $$;
 
 -- Takes the shape of a tree, by its root: others who rely on it may do so together, who changes it is alone.

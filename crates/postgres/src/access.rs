@@ -161,13 +161,15 @@ pub(crate) async fn facts(sql: &Statements, conn: &mut PgConnection, query: &Fac
     if *below == 0 && *resolving {
         return resolving_each(sql, conn, asks).await;
     }
+    if *below == 0 && *only_revisions {
+        return revisions_each(sql, conn, asks).await;
+    }
     let is_named = !(roles.is_empty() && groups.is_empty());
     let none: Option<Vec<PermissionSlug>> = Some(Vec::new());
     // Where memberships below count, all but what is granted is read.
-    let permissions = if *only_revisions { if *below > 0 { &none } else { &None } } else { permissions };
+    let permissions = if *only_revisions { &none } else { permissions };
     // With names, what is granted beside them does no harm.
     let statement = match (permissions.is_some() && !(is_named && *below > 0), *below > 0, grantors) {
-        (false, false, _) if *only_revisions => &sql.facts_revisions,
         (true, false, _) if is_named => &sql.facts_some_named,
         (_, false, _) if is_named => &sql.facts_all_named,
         (_, true, _) if is_named => &sql.facts_all_below_named,
@@ -199,20 +201,24 @@ pub(crate) async fn facts(sql: &Statements, conn: &mut PgConnection, query: &Fac
 
 /// What tells whether users hold one permission each, in one statement.
 async fn holding_each(sql: &Statements, conn: &mut PgConnection, asks: &[(UserId, OrgId, PermissionSlug)]) -> Result<Facts, Failure> {
-    let mut facts = Facts::default();
+    let (mut facts, mut alone) = (Facts::default(), Vec::new());
     if let [ask] = asks {
         let (usr, org, permission) = ask;
         let asked = sql.holding.query().bind(usr.as_uuid()).bind(org.as_uuid()).bind(permission.as_str());
         for row in &asked.fetch_all(conn).await? {
-            codec::holding(row, 0, ask, &mut facts)?;
+            codec::holding(row, 0, ask, &mut facts, &mut alone)?;
         }
-        return Ok(facts);
+    } else {
+        let users: Vec<Uuid> = asks.iter().map(|(usr, ..)| usr.as_uuid()).collect();
+        let orgs: Vec<Uuid> = asks.iter().map(|(_, org, _)| org.as_uuid()).collect();
+        let slugs: Vec<&str> = asks.iter().map(|(.., slug)| slug.as_str()).collect();
+        for row in &sql.holding_each.query().bind(users).bind(orgs).bind(slugs).fetch_all(conn).await? {
+            codec::holding(row, 1, in_place(asks, row)?, &mut facts, &mut alone)?;
+        }
     }
-    let users: Vec<Uuid> = asks.iter().map(|(usr, ..)| usr.as_uuid()).collect();
-    let orgs: Vec<Uuid> = asks.iter().map(|(_, org, _)| org.as_uuid()).collect();
-    let slugs: Vec<&str> = asks.iter().map(|(.., slug)| slug.as_str()).collect();
-    for row in &sql.holding_each.query().bind(users).bind(orgs).bind(slugs).fetch_all(conn).await? {
-        codec::holding(row, 1, in_place(asks, row)?, &mut facts)?;
+    // What such a one passes on is asked of those below it alone, and then their rows have told it.
+    for org in alone {
+        facts.add_org_above(codec::place(org, false));
     }
     Ok(facts)
 }
@@ -230,6 +236,24 @@ async fn resolving_each(sql: &Statements, conn: &mut PgConnection, asks: &[(User
     let none: Vec<&str> = Vec::new();
     for row in &sql.resolving_each.query().bind(users).bind(orgs).bind(none).fetch_all(conn).await? {
         codec::resolving(row, 1, *in_place(asks, row)?, &mut facts)?;
+    }
+    Ok(facts)
+}
+
+/// What tokens are made of, in one statement.
+async fn revisions_each(sql: &Statements, conn: &mut PgConnection, asks: &[(UserId, OrgId)]) -> Result<Facts, Failure> {
+    let mut facts = Facts::default();
+    if let &[(usr, org)] = asks {
+        for row in &sql.revisions.query().bind(usr.as_uuid()).bind(org.as_uuid()).fetch_all(conn).await? {
+            codec::revisions(row, 0, Some(usr), &mut facts)?;
+        }
+        return Ok(facts);
+    }
+    let (users, orgs): (Vec<Uuid>, Vec<Uuid>) = asks.iter().map(|(usr, org)| (usr.as_uuid(), org.as_uuid())).unzip();
+    for row in &sql.revisions_each.query().bind(users).bind(orgs).fetch_all(conn).await? {
+        // Those above the organizations that are asked about have no place among the asks.
+        let usr = if row.try_get::<Option<i64>, _>(0)?.is_some() { Some(in_place(asks, row)?.0) } else { None };
+        codec::revisions(row, 1, usr, &mut facts)?;
     }
     Ok(facts)
 }

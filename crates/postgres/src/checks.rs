@@ -194,13 +194,15 @@ async fn a_check_looks_into_indexes_alone() {
     raw_sql(schema.render("VACUUM ANALYZE {s}permission_grant").text()).execute(&mut conn).await.unwrap();
     raw_sql(schema.render(ANALYZE).text()).execute(&mut conn).await.unwrap();
     let mut plans = Vec::new();
-    let (checks, others) = (["holding", "holding_each", "resolving", "resolving_each"], ["facts_all", "facts_some", "facts_why"]);
+    let checks = ["holding", "holding_each", "resolving", "resolving_each", "revisions", "revisions_each"];
+    let others = ["facts_all", "facts_some", "facts_why"];
     for (what, sql) in statements.all() {
         if !checks.contains(&what) && !others.contains(&what) {
             continue;
         }
         raw_sql(schema.render(&format!("PREPARE {what} AS {}", sql.as_str())).text()).execute(&mut conn).await.unwrap();
-        let parameters = if ["resolving", "facts_all"].contains(&what) { "NULL, NULL" } else { "NULL, NULL, NULL" };
+        let parameters =
+            if ["resolving", "facts_all", "revisions", "revisions_each"].contains(&what) { "NULL, NULL" } else { "NULL, NULL, NULL" };
         let explain = format!("EXPLAIN (COSTS OFF) EXECUTE {what}({parameters})");
         let rows = raw_sql(schema.render(&explain).text()).fetch_all(&mut conn).await.unwrap();
         let plan: Vec<String> = rows.iter().map(|row| row.get::<String, _>(0)).collect();

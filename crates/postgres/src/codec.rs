@@ -422,23 +422,74 @@ fn read_fact(row: &PgRow, facts: &mut Facts) -> Result<(), BoxDynError> {
     Ok(())
 }
 
-/// A row of `holding`, from a column on, about a user, an organization and a permission.
-pub(crate) fn holding(row: &PgRow, at: usize, ask: &(UserId, OrgId, PermissionSlug), facts: &mut Facts) -> Result<(), Failure> {
+/// A row of `holding`, from a column on, about a user, an organization and a permission. An organization that is active and has none above
+/// it goes to `alone`: what it passes on is not in the row, but may be in that of another one.
+pub(crate) fn holding(
+    row: &PgRow,
+    at: usize,
+    ask: &(UserId, OrgId, PermissionSlug),
+    facts: &mut Facts,
+    alone: &mut Vec<OrgId>,
+) -> Result<(), Failure> {
     let (usr, org, permission) = ask;
     let mut read = || {
         let mut columns = Columns::from(row, at);
-        standing(&mut columns, *usr, *org, facts)?;
+        let status = columns.word_or_none(OrgStatus::parse)?;
+        let above = columns.next::<Option<Vec<Uuid>>>()?.unwrap_or_default();
+        let above = above.into_iter().map(OrgId::from_uuid).collect::<Result<Vec<_>, _>>()?;
+        let (cascade, inherit): (Option<bool>, Option<bool>) = (columns.next()?, columns.next()?);
+        if let Some(status) = columns.word_or_none(UserStatus::parse)? {
+            facts.add_user(*usr, status, 0);
+        }
+        let mem: Option<Uuid> = columns.next()?;
+        if let Some(mem) = mem {
+            let of: Uuid = columns.next()?;
+            let role = parsed(Role::from_stored(of, columns.text()?), &"role_id")?;
+            let status = columns.word(MembershipStatus::parse)?;
+            facts.add_membership(*usr, *org, Held { id: MembershipId::from_uuid(mem)?, role, status, expires_at: columns.moment()? });
+        }
+        columns.at = at + 10;
         if let Some(kind) = columns.text()? {
             let holder = parsed(Holder::from_stored(kind, columns.next()?), &"holder_type")?;
             let effect = columns.word(Effect::parse)?;
             facts.add_grant(holder, permission.clone(), effect, columns.moment()?);
             facts.add_known(permission.clone());
         }
-        columns.at = at + STANDING + 4;
-        rows_of_words(&mut columns, *usr, *org, facts)?;
-        rows_of_words(&mut columns, *usr, *org, facts)
+        columns.at = at + 14;
+        let mut is_there = mem.is_some();
+        for told in columns.next::<Option<Vec<String>>>()?.into_iter().flatten() {
+            match told.as_str() {
+                "here" => is_there = true,
+                "open" => above.iter().for_each(|id| facts.add_org_above(place(*id, true))),
+                told => parsed(row_of_words(told, *usr, *org, facts), &told)?,
+            }
+        }
+        match status {
+            Some(status) => facts.add_org(OrgFacts {
+                ancestors: above,
+                status,
+                cascade_permissions: cascade.unwrap_or_default(),
+                inherit_permissions: inherit.unwrap_or_default(),
+                ..place(*org, false)
+            }),
+            None if is_there => alone.push(*org),
+            None => (),
+        }
+        Ok(())
     };
-    read().map_err(|cause| unreadable("permission_grant", "unknown", cause))
+    read().map_err(|cause: BoxDynError| unreadable("permission_grant", "unknown", cause))
+}
+
+/// An active organization as `holding` tells of it.
+pub(crate) const fn place(id: OrgId, is_open: bool) -> OrgFacts {
+    OrgFacts {
+        id,
+        ancestors: Vec::new(),
+        status: OrgStatus::Active,
+        cascade_permissions: is_open,
+        inherit_permissions: is_open,
+        revision: 0,
+    }
 }
 
 /// A row of `resolving`, from a column on, about a user and an organization.
@@ -463,16 +514,36 @@ pub(crate) fn resolving(row: &PgRow, at: usize, (usr, org): (UserId, OrgId), fac
     read().map_err(|cause: BoxDynError| unreadable("permission_grant", "unknown", cause))
 }
 
+/// A row of `revisions`, from a column on: an organization that this user is asked about, or one above such.
+pub(crate) fn revisions(row: &PgRow, at: usize, usr: Option<UserId>, facts: &mut Facts) -> Result<(), Failure> {
+    let mut read = || {
+        let mut columns = Columns::from(row, at);
+        let mut revision = || Ok::<_, BoxDynError>(columns.next::<Option<i64>>()?.map(u64::try_from).transpose()?);
+        if let Some(revision) = revision()? {
+            facts.set_system_revision(revision);
+        }
+        if let (Some(usr), Some(revision)) = (usr, revision()?) {
+            facts.add_user_revision(usr, revision);
+        }
+        let (id, revision): (Uuid, i64) = (columns.next()?, columns.next()?);
+        let ancestors = columns.next::<Option<Vec<Uuid>>>()?;
+        let ancestors = ancestors.map(|ids| ids.into_iter().map(OrgId::from_uuid).collect::<Result<_, _>>()).transpose()?;
+        facts.add_org_revision(OrgId::from_uuid(id)?, ancestors, u64::try_from(revision)?);
+        Ok(())
+    };
+    read().map_err(|cause: BoxDynError| unreadable("organization", "unknown", cause))
+}
+
 /// How many columns `standing` reads.
-const STANDING: usize = 11;
+const STANDING: usize = 12;
 
 /// The organization, the user's row and the membership there; answers its role.
 fn standing(columns: &mut Columns<'_>, usr: UserId, id: OrgId, facts: &mut Facts) -> Result<Option<Role>, BoxDynError> {
     let behind = columns.at + STANDING;
-    let (status, flags): (_, i32) = (columns.word(OrgStatus::parse)?, columns.next()?);
+    let status = columns.word(OrgStatus::parse)?;
+    let (cascade_permissions, inherit_permissions) = (columns.next()?, columns.next()?);
     let ancestors = columns.next::<Vec<Uuid>>()?.into_iter().map(OrgId::from_uuid).collect::<Result<_, _>>()?;
     let revision = u64::try_from(columns.next::<i64>()?)?;
-    let (cascade_permissions, inherit_permissions) = (flags & 2 != 0, flags & 1 != 0);
     facts.add_org(OrgFacts { id, ancestors, status, cascade_permissions, inherit_permissions, revision });
     let (status, revision): (_, Option<i64>) = (columns.word_or_none(UserStatus::parse)?, columns.next()?);
     if let (Some(status), Some(revision)) = (status, revision) {

@@ -647,61 +647,67 @@ fn facts(some: bool, below: bool, beside: Beside) -> String {
     )
 }
 
-/// Where a user stands in an organization: `$1` user, `$2` organization; or lists of those, and then each row begins with its place in them.
-/// A permission of each is `$3`. Answers the columns that are read first, the rest of the statement behind them, and its condition.
-fn standing(each: bool) -> (String, String, &'static str) {
-    let (place, from, usr, filter) = if each {
-        (
-            "k.n, ",
-            "unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::text[])) WITH ORDINALITY k (usr, org, permission, n) \
-             CROSS JOIN LATERAL (SELECT * FROM {s}organization x WHERE x.id = k.org OFFSET 0) o",
-            "k.usr",
-            "",
-        )
+/// A row of a table that may be missing, found by a whole key; `@` is its alias in the condition. For one ask there is nothing to choose, and
+/// the least to set up is a join; for many, a planner that is left the choice might read the table.
+fn found(each: bool, table: &str, alias: &str, filter: &str) -> String {
+    if each {
+        let filter = filter.replace('@', "x");
+        format!("LEFT JOIN LATERAL (SELECT * FROM {{s}}{table} x WHERE {filter} OFFSET 0) {alias} ON true")
     } else {
-        ("", "{s}organization o", "$1", " WHERE o.id = $2")
-    };
-    let first = format!(
-        "{place}o.status, 2 * o.cascade_permissions::integer + o.inherit_permissions::integer, o.ancestors, o.revision, u.status, u.revision, \
-         m.id, m.role_id, m.role_slug, m.status, m.expires_at"
-    );
-    let from = format!(
-        "FROM {from} LEFT JOIN LATERAL (SELECT * FROM {{s}}user_account x WHERE x.id = {usr} OFFSET 0) u ON true LEFT JOIN LATERAL \
-         (SELECT * FROM {{s}}membership x WHERE x.org_id = o.id AND x.usr_id = {usr} AND x.status <> 'revoked' OFFSET 0) m ON true"
-    );
-    (first, from, filter)
+        format!("LEFT JOIN {{s}}{table} {alias} ON {}", filter.replace('@', alias))
+    }
 }
 
-/// What tells whether a user holds a permission. One row for each override or grant of it that may concern the membership in the organization
-/// itself; what may be above, or come by groups, is only looked for where there is anything above, or the role does not grant it without an end.
+/// Lists of users and organizations, and of permissions.
+const ASKS: &str = "unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::text[])) WITH ORDINALITY k (usr, org, permission, n)";
+
+/// What tells whether the user `$1` holds in the organization `$2` the permission `$3`; or lists of those, and then each row begins with its
+/// place in them. One row for each override or grant of it that may concern the membership in the organization itself, and at least one.
+///
+/// Of the organization and the user there is only what is not so with nearly all of them: that it has others above it, that one of them is
+/// not active. What the organizations above say, or the user's groups, or whether there is an organization of which nothing else was found,
+/// is only looked for where it matters. What is not looked up costs nothing, and the indexes of what is rare stay small and at hand.
 fn holding(each: bool) -> String {
-    let (first, from, filter) = standing(each);
-    let (usr, org, permission) = if each { ("k.usr", "k.org", "k.permission") } else { ("$1", "$2", "$3") };
+    let (place, from, usr, org, permission) =
+        if each { ("k.n, ", ASKS, "k.usr", "k.org", "k.permission") } else { ("", "(SELECT) one", "$1", "$2", "$3") };
+    let granted = "g.holder_type = 'rol' AND g.holder_id = m.role_id AND g.effect = 'grant' AND g.expires_at IS NULL";
     format!(
-        "SELECT {first}, g.holder_type, g.holder_id, g.effect, g.expires_at, \
-         CASE WHEN o.ancestors <> '{{}}' THEN {{s}}held_above_v1({usr}, o.ancestors, m.id IS NOT NULL, {permission}) END, \
-         CASE WHEN g.holder_type = 'rol' AND g.holder_id = m.role_id AND g.effect = 'grant' AND g.expires_at IS NULL THEN NULL \
-         ELSE {{s}}held_by_groups_v1({usr}, {org}, {permission}) END {from} \
+        "SELECT {place}o.status, o.ancestors, o.cascade_permissions, o.inherit_permissions, u.status, \
+         m.id, m.role_id, m.role_slug, m.status, m.expires_at, g.holder_type, g.holder_id, g.effect, g.expires_at, \
+         CASE WHEN o.ancestors IS NULL AND {granted} THEN NULL \
+         ELSE {{s}}held_beyond_v1({usr}, {org}, o.ancestors, m.id IS NOT NULL, {granted}, {permission}) END \
+         FROM {from} {} {} {} \
          LEFT JOIN LATERAL (SELECT x.holder_type, x.holder_id, x.effect, x.expires_at FROM {{s}}permission_grant x \
          WHERE x.permission = {permission} COLLATE \"C\" \
-         AND x.holder_id = ANY (o.ancestors || ARRAY[o.id, m.id, m.role_id]) OFFSET 0) g ON true{filter}"
+         AND x.holder_id = ANY (o.ancestors || ARRAY[{org}, m.id, m.role_id]) OFFSET 0) g ON true",
+        found(each, "membership", "m", &format!("@.org_id = {org} AND @.usr_id = {usr} AND @.status <> 'revoked'")),
+        found(each, "organization", "o", &format!("@.id = {org} AND (@.status <> 'active' OR @.ancestors <> '{{}}')")),
+        found(each, "user_account", "u", &format!("@.id = {usr} AND @.status <> 'active'")),
     )
 }
 
-/// Everything that tells what a user may do: in one row, with what the role grants without an end by its slugs alone.
+/// Everything that tells what a user may do: in one row, with what the role grants without an end by its slugs alone. `$1` user, `$2`
+/// organization; or lists of those and a third one, of which nothing is taken, and then each row begins with its place in them.
 fn resolving(each: bool) -> String {
-    let (first, from, filter) = standing(each);
-    let (usr, org) = if each { ("k.usr", "k.org") } else { ("$1", "$2") };
+    let (place, from, usr, org, filter) = if each {
+        let from = format!("{ASKS} CROSS JOIN LATERAL (SELECT * FROM {{s}}organization x WHERE x.id = k.org OFFSET 0) o");
+        ("k.n, ", from, "k.usr", "k.org", "")
+    } else {
+        ("", "{s}organization o".to_owned(), "$1", "$2", " WHERE o.id = $2")
+    };
     let words = "concat_ws(' ', 'grant', g.holder_type, g.holder_id, g.effect, \
          coalesce((extract(epoch FROM g.expires_at) * 1000000)::bigint::text, '-'), g.permission)";
     format!(
-        "SELECT {first}, (SELECT s.revision FROM {{s}}system s WHERE s.one = 1), \
+        "SELECT {place}o.status, o.cascade_permissions, o.inherit_permissions, o.ancestors, o.revision, u.status, u.revision, \
+         m.id, m.role_id, m.role_slug, m.status, m.expires_at, {SYSTEM_REVISION}, \
          ARRAY(SELECT CASE WHEN g.effect = 'grant' AND g.expires_at IS NULL THEN g.permission ELSE {words} END \
          FROM {{s}}permission_grant g WHERE g.holder_id = m.role_id AND g.holder_type = 'rol' {IN_ORDER}), \
          ARRAY(SELECT {words} FROM {{s}}permission_grant g WHERE g.holder_type <> 'rol' AND g.holder_id = ANY (o.ancestors || ARRAY[o.id, m.id])), \
          CASE WHEN o.ancestors <> '{{}}' THEN {{s}}held_above_v1({usr}, o.ancestors, m.id IS NOT NULL, NULL) END, \
          CASE WHEN EXISTS (SELECT FROM {{s}}group_member t WHERE t.org_id = o.id AND t.usr_id = {usr}) \
-         THEN {{s}}held_by_groups_v1({usr}, {org}, NULL) END {from}{filter}"
+         THEN {{s}}held_by_groups_v1({usr}, {org}, NULL) END FROM {from} {} {}{filter}",
+        found(each, "user_account", "u", &format!("@.id = {usr}")),
+        found(each, "membership", "m", &format!("@.org_id = {org} AND @.usr_id = {usr} AND @.status <> 'revoked'")),
     )
 }
 
@@ -779,6 +785,9 @@ fn invitation_filter(alias: &str) -> String {
          CASE WHEN $6::boolean THEN {alias}.expires_at > $5::timestamptz ELSE {alias}.expires_at <= $5 END))"
     )
 }
+
+/// The revision of what belongs to no organization.
+const SYSTEM_REVISION: &str = "(SELECT s.revision FROM {s}system s WHERE s.one = 1)";
 
 const EVENT: &str = "@.id, @.org_id, @.revision, @.type, @.actor_type, @.actor_id, @.at, @.subject_ids, @.data, @.request_id, @.reason";
 
@@ -893,18 +902,23 @@ statements! {
         columns(ROLE, "r"),
         columns(ROLE, "r"),
     );
-    /// What tokens are made of: `$1` users, `$2` organizations, of each ask.
-    facts_revisions = "WITH chain AS MATERIALIZED (SELECT DISTINCT p.id FROM unnest((SELECT $2::uuid[])) k (org) \
-        CROSS JOIN LATERAL (SELECT * FROM {s}organization x WHERE x.id = k.org OFFSET 0) t \
-        CROSS JOIN LATERAL unnest(t.ancestors || t.id) p (id)) \
-        SELECT 0, NULL::uuid, NULL::uuid, NULL::uuid, NULL::uuid, NULL::text, NULL::text, NULL::text, s.revision, NULL::bigint, \
-        NULL::uuid[], NULL::timestamptz FROM {s}system s WHERE s.one = 1 \
-        UNION ALL SELECT 1, u.id, NULL, NULL, NULL, u.status, NULL, NULL, u.revision, NULL, NULL, NULL \
-        FROM (SELECT DISTINCT x.usr FROM unnest((SELECT $1::uuid[])) x (usr)) k \
-        CROSS JOIN LATERAL (SELECT * FROM {s}user_account x WHERE x.id = k.usr OFFSET 0) u \
-        UNION ALL SELECT 2, NULL, o.id, NULL, NULL, o.status, NULL, NULL, o.revision, \
-        2 * o.cascade_permissions::integer + o.inherit_permissions::integer, o.ancestors, NULL FROM chain c \
-        CROSS JOIN LATERAL (SELECT * FROM {s}organization x WHERE x.id = c.id OFFSET 0) o";
+    /// What the token of the user `$1` in the organization `$2` is made of: a row for it and each above it, and it alone with its ancestors.
+    revisions = format!(
+        "SELECT {SYSTEM_REVISION}, (SELECT u.revision FROM {{s}}user_account u WHERE u.id = $1), o.id, o.revision, \
+         CASE WHEN o.id = $2 THEN o.ancestors END FROM {{s}}organization o \
+         WHERE o.id = ANY ((SELECT x.ancestors || x.id FROM {{s}}organization x WHERE x.id = $2)::uuid[])"
+    );
+    /// The same of many, `$1` users, `$2` organizations: each row begins with its place in them; those above stand behind, once and without.
+    revisions_each = format!(
+        "WITH ask AS MATERIALIZED (SELECT k.n, u.revision AS usr, o.id, o.revision, o.ancestors \
+         FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[])) WITH ORDINALITY k (usr, org, n) \
+         CROSS JOIN LATERAL (SELECT * FROM {{s}}organization x WHERE x.id = k.org OFFSET 0) o \
+         LEFT JOIN LATERAL (SELECT * FROM {{s}}user_account x WHERE x.id = k.usr OFFSET 0) u ON true) \
+         SELECT a.n, {SYSTEM_REVISION}, a.usr, a.id, a.revision, a.ancestors FROM ask a \
+         UNION ALL SELECT NULL, NULL, NULL, o.id, o.revision, NULL \
+         FROM (SELECT DISTINCT p.id FROM ask a CROSS JOIN LATERAL unnest(a.ancestors) p (id)) p \
+         CROSS JOIN LATERAL (SELECT * FROM {{s}}organization x WHERE x.id = p.id OFFSET 0) o"
+    );
     holding = holding(false);
     holding_each = holding(true);
     resolving = resolving(false);

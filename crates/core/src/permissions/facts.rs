@@ -25,13 +25,15 @@ pub struct FactsQuery {
     /// Groups whose roles are wanted too, with what these grant.
     pub groups: Vec<GroupId>,
     /// Whether nothing is wanted but what a token is made of: the revision of what belongs to no organization, the users' rows, the
-    /// organizations with those above them, and, where levels below are asked for, the memberships there.
+    /// organizations with those above them, and, where levels below are asked for, the memberships there. Without levels below a store may
+    /// leave out all but the revisions and who stands above an organization that is asked about.
     pub only_revisions: bool,
     /// Where nothing is asked but whether somebody holds a permission: which one, of each ask. What the fields above bring is enough for
-    /// that, and a store may bring less. It may leave out revisions and the rows of users who are active; of each of these only what
-    /// concerns its own permission is needed; a permission need not be looked up in the catalog of which a grant was found; memberships
-    /// above are not needed where there is one in the organization itself, nor groups where the role of that one grants the permission
-    /// without an end.
+    /// that, and a store may bring less. It may leave out revisions, so that no token is to be made of such facts, and the rows of users
+    /// who are active; of each of these only what concerns its own permission is needed; a permission need not be looked up in the catalog
+    /// of which a grant was found; memberships above are not needed where there is one in the organization itself, nor groups where the
+    /// role of that one grants the permission without an end, nor what an organization passes on and takes over that has none above it
+    /// and stands above none that is asked about.
     pub holding: Vec<(UserId, OrgId, PermissionSlug)>,
     /// Whether nothing is asked but what users may do. A store may then leave out memberships above where there is one in the
     /// organization itself, and the rows of roles but of those that may be inherited.
@@ -113,6 +115,20 @@ impl Facts {
     pub fn add_org_above(&mut self, org: OrgFacts) {
         // It may be asked about too, and then its own row tells more.
         self.orgs.entry(org.id).or_insert(org);
+    }
+
+    /// A user of whom nothing is known but the revision of their row, where only revisions are asked for. They count as one who may do nothing.
+    pub fn add_user_revision(&mut self, id: UserId, revision: u64) {
+        self.add_user(id, UserStatus::Revoked, revision);
+    }
+
+    /// An organization of which nothing is known but its revision, where only revisions are asked for, and, of one that is asked about, those
+    /// above it, root first. It counts as one in which nobody may do anything.
+    pub fn add_org_revision(&mut self, id: OrgId, ancestors: Option<Vec<OrgId>>, revision: u64) {
+        let is_asked = ancestors.is_some();
+        let (ancestors, status) = (ancestors.unwrap_or_default(), OrgStatus::Revoked);
+        let org = OrgFacts { id, ancestors, status, cascade_permissions: false, inherit_permissions: false, revision };
+        if is_asked { self.add_org(org) } else { self.add_org_above(org) }
     }
 
     /// A user's membership that is not revoked.
