@@ -275,3 +275,37 @@ impl Ground for Facts {
         theirs.filter(within).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::permissions::{Ask, resolve, token};
+
+    fn id<I: Id>(n: u128) -> I {
+        I::from_uuid(Uuid::from_u128(0x0196_f3c2_1b7a_7000_8000_0000_0000_0000 + n)).unwrap()
+    }
+
+    #[test]
+    fn of_revisions_alone_a_token_is_made_and_nobody_may_do_anything() {
+        let (usr, top, low): (UserId, OrgId, OrgId) = (id(1), id(2), id(3));
+        let ask = Ask { usr, org: low, now: Timestamp::MIN, only: None, policy: None };
+        let mut facts = Facts::default();
+        facts.set_system_revision(4);
+        facts.add_user_revision(usr, 5);
+        // In any order, also where one is asked about that stands above another.
+        facts.add_org_revision(top, None, 6);
+        facts.add_org_revision(low, Some(vec![top]), 7);
+        facts.add_org_revision(top, Some(Vec::new()), 6);
+        facts.add_org_revision(top, None, 6);
+        let made = token(&facts, ask).unwrap();
+        assert_eq!((made.system, made.user, made.orgs), (4, Some(5), vec![(top, 6), (low, 7)]));
+
+        let role = Role::Owner;
+        facts.add_membership(usr, low, Held { id: id(8), role, status: MembershipStatus::Active, expires_at: None });
+        let permission = PermissionSlug::parse("a.read").unwrap();
+        facts.add_grant(Holder::Role(role.id()), permission, Effect::Grant, None);
+        assert!(resolve(&facts, ask).unwrap().permissions.is_empty());
+    }
+}
