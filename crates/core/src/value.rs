@@ -302,16 +302,20 @@ impl PermissionSlug {
         if text.len() > Self::MAX_BYTES {
             return None;
         }
-        let mut parts = 0;
-        for part in text.split('.') {
-            let small = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
-            let begins = part.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
-            if !begins || !part.bytes().all(|b| small(b) || (parts > 0 && b.is_ascii_uppercase())) {
+        let (mut parts, mut begins) = (0, true);
+        for b in text.bytes() {
+            if begins {
+                if !b.is_ascii_lowercase() {
+                    return None;
+                }
+                (parts, begins) = (parts + 1, false);
+            } else if b == b'.' {
+                begins = true;
+            } else if !(b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-') || (parts > 1 && b.is_ascii_uppercase())) {
                 return None;
             }
-            parts += 1;
         }
-        (2..=Self::MAX_PARTS).contains(&parts).then(|| Self(text.into()))
+        (!begins && (2..=Self::MAX_PARTS).contains(&parts)).then(|| Self(text.into()))
     }
 
     /// The text.

@@ -58,6 +58,9 @@ CREATE INDEX {s}permission_grant_permission ON {s}permission_grant (permission, 
 -- Whether anybody overrides a permission, and whether a user may do nothing: both are rare, and looked up for every question.
 CREATE INDEX {s}permission_grant_override ON {s}permission_grant (permission) WHERE holder_type <> 'rol';
 CREATE INDEX {s}user_account_inactive ON {s}user_account (id, status) WHERE status <> 'active';
+-- What a question needs of an organization and of a membership, without a look into tables whose rows are several times as long.
+CREATE INDEX {s}organization_line ON {s}organization (id, status, cascade_permissions, inherit_permissions, ancestors);
+CREATE INDEX {s}membership_held ON {s}membership (org_id, usr_id, status, role_id, role_slug, expires_at) WHERE status <> 'revoked';
 
 CREATE TABLE {s}user_group (
     id         BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),

@@ -290,6 +290,10 @@ fn holding_each(db: &Session, asks: &[Ask], facts: &mut Facts) -> Result<(), Fai
     if let [ask] = asks {
         return holding(db, &mut first, ask, Before::default(), facts).map(drop);
     }
+    // By permission, so that what one ask shows is known to the next, and by organization, as the rows are stored.
+    let mut asks: Vec<&Ask> = asks.iter().collect();
+    asks.sort_unstable_by(|(usr, org, slug), (other_usr, other_org, other)| (slug, org, usr).cmp(&(other, other_org, other_usr)));
+    asks.dedup();
     db.at_one_moment(|| {
         let mut before = Before::default();
         for ask in asks {
@@ -386,12 +390,15 @@ fn resolving_each(db: &Session, asks: &[(UserId, OrgId)], facts: &mut Facts) -> 
 fn resolving(db: &Session, usr: UserId, org: OrgId, facts: &mut Facts) -> Result<(), Failure> {
     let (key, place) = (bytes(&usr), bytes(&org));
     db.first(&db.sql.resolving, [key, place], |row| {
-        let here = codec::resolving_here(row, usr, org, facts)?;
+        let codec::Resolving { here, is_special, is_grouped, knows_role } = codec::resolving_here(row, usr, org, facts)?;
         let given = |sql: &str, params: &[&dyn ToSql], facts: &mut Facts| {
             db.walk(sql, params, |row| codec::given(row, facts).map(ControlFlow::Continue))
         };
         if let Some(held) = here.held {
-            given(&db.sql.given_here, params![bytes(&held.role.id()), bytes(&held.id)], facts)?;
+            for holder in [(!knows_role).then_some(Holder::Role(held.role.id())), is_special.then_some(Holder::Membership(held.id))] {
+                let Some((kind, id)) = holder.map(held_by) else { continue };
+                given(&db.sql.given, params![kind, id], facts)?;
+            }
         }
         if !here.ancestors.is_empty() {
             above(db, (usr, ""), &here, facts, |_, _, _| {})?;
@@ -403,10 +410,12 @@ fn resolving(db: &Session, usr: UserId, org: OrgId, facts: &mut Facts) -> Result
             given(&db.sql.given_by_orgs, params![here.line(org)], facts)?;
         }
         let mut has_roles = false;
-        db.walk(&db.sql.groups_of, [place, key], |row| {
-            has_roles |= codec::group_of(row, usr, org, facts)?;
-            Ok(ControlFlow::Continue(()))
-        })?;
+        if is_grouped {
+            db.walk(&db.sql.groups_of, [place, key], |row| {
+                has_roles |= codec::group_of(row, usr, org, facts)?;
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
         if has_roles {
             given(&db.sql.given_by_groups, params![place, key], facts)?;
         }

@@ -1,15 +1,18 @@
 //! Roles, grants and groups at random: what is written, loaded and resolved over them is what core's state says.
 
+use tenantry_core::source::Sources;
 use tenantry_core::{
-    AccessQuery, Change, Effect, FactsQuery, Group, GroupMember, GroupRole, Guard, Holder, ImportIds, Load, LoadSpec, Name, OrgId,
-    Permission, PermissionGrant, PermissionSlug, Plan, RoleDefinition, RoleSlug, Slug, State, Timestamp, UserId, Wants, Window,
+    AccessQuery, Change, Effect, Engine, FactsQuery, Group, GroupMember, GroupRole, Guard, Holder, ImportIds, Load, LoadSpec, Name, OrgId,
+    Permission, PermissionAsk, PermissionGrant, PermissionSlug, Plan, RoleDefinition, RoleSlug, Slug, State, Timestamp, UserId, Wants,
+    Window,
 };
 
 use crate::access;
 use crate::agreement::{Dice, FEW, MANY, change, orgs, written};
+use crate::direct::{BlockingStore, Direct};
 use crate::list;
 use crate::load::load;
-use crate::samples::id;
+use crate::samples::{id, moment};
 use crate::session::Session;
 use crate::statements::PREFIX;
 
@@ -220,9 +223,36 @@ fn reads(db: &Session, state: &State, dice: &mut Dice, at: Timestamp) {
     }
 }
 
+/// One permission, several at once and all of them, each by statements of its own, say what the statement for everything says. Answers how
+/// many of so many were held.
+fn answers(db: Session, dice: &mut Dice) -> (u32, u32) {
+    let (sources, clock) = Sources::deterministic(moment(0), 1);
+    let store = BlockingStore::new(Engine::new(Direct::new(db, Vec::new()), sources));
+    let (mut held, mut asked) = (0, 0);
+    for _ in 0..FEW {
+        for _ in 0..40 {
+            // Few organizations, so that one is asked about for several users and permissions.
+            let (one, other) = (dice.one(FEW + 1), dice.one(FEW));
+            let mut ask = || PermissionAsk::new(id(dice.one(FEW)), id(dice.pick(&[one, other])), dice.pick(&SLUGS));
+            let asks: Vec<PermissionAsk> = std::iter::repeat_with(&mut ask).take(6).collect();
+            let rows = store.has_permissions(&asks).unwrap();
+            for (PermissionAsk { usr_id, org_id, permission, .. }, row) in asks.into_iter().zip(rows) {
+                let wanted = store.has_all_permissions(usr_id, org_id, &[&permission]).ok();
+                let resolved = store.resolve_permissions(usr_id, org_id).ok().map(|found| found.allows(&permission));
+                assert_eq!(row.0.ok(), wanted, "{usr_id} {org_id} {permission}");
+                assert_eq!(store.has_permission(usr_id, org_id, &permission).ok(), wanted, "{usr_id} {org_id} {permission}");
+                assert_eq!(resolved, wanted, "{usr_id} {org_id} {permission}");
+                (held, asked) = (held + u32::from(wanted == Some(true)), asked + 1);
+            }
+        }
+        clock.advance_micros(moment(1).as_micros() - moment(0).as_micros());
+    }
+    (held, asked)
+}
+
 #[test]
 fn access_over_random_rows_is_as_the_state_says() {
-    let (mut taken, mut refused, mut held) = (0, 0, 0);
+    let (mut taken, mut refused, mut held, mut yes, mut asked) = (0, 0, 0, 0, 0);
     for seed in 1..=6 {
         let mut dice = Dice(seed * 0x51_7cc1_b727);
         let (db, mut state) = (Session::scratch(PREFIX), State::new());
@@ -278,6 +308,9 @@ fn access_over_random_rows_is_as_the_state_says() {
             reads(&db, &state, &mut dice, at);
             held += state.dump().grants.len();
         }
+        let (seen, all) = answers(db, &mut dice);
+        (yes, asked) = (yes + seen, asked + all);
     }
+    assert!(yes > 50 && asked > 20 * yes / 19, "{yes} {asked}");
     assert!(taken > 900 && refused > 500 && held > 1000, "{taken} {refused} {held}");
 }

@@ -392,7 +392,7 @@ pub(crate) fn fact(row: &Row<'_>, usr: UserId, facts: &mut Facts) -> Result<(), 
 
 /// What is read first of a user in an organization, put among the facts.
 pub(crate) struct Here {
-    /// As they are stored; none for a root.
+    /// Those that are to be asked about too, as they are stored; none for a root.
     pub(crate) ancestors: Vec<u8>,
     pub(crate) held: Option<Held>,
     /// Whether there are overrides: of the permission that is asked about, or by organizations.
@@ -404,6 +404,17 @@ impl Here {
     pub(crate) fn line(&self, org: OrgId) -> Vec<u8> {
         [self.ancestors.as_slice(), &bytes(&org)].concat()
     }
+}
+
+/// What is read first of what a user may do, besides.
+pub(crate) struct Resolving {
+    pub(crate) here: Here,
+    /// Whether the membership has overrides.
+    pub(crate) is_special: bool,
+    /// Whether the user is in groups of the organization.
+    pub(crate) is_grouped: bool,
+    /// Whether what the role grants is among the facts already.
+    pub(crate) knows_role: bool,
 }
 
 /// When something ends; none for never.
@@ -426,52 +437,95 @@ fn held(cells: &mut Cells<'_>) -> Result<Option<Held>, Damaged> {
     Ok(Some(Held { id, role, status: cells.take(|value| MembershipStatus::parse(text(value)?))?, expires_at: cells.optional(moment)? }))
 }
 
-/// The columns that `holding` and `resolving` have in common. Answers how the ancestors are stored, and the membership.
-fn here<'r>(
-    cells: &mut Cells<'r>,
-    (usr, org): (UserId, OrgId),
-    revisions: (u64, u64),
-    facts: &mut Facts,
-) -> Result<(&'r [u8], Option<Held>), Damaged> {
-    let status = cells.take(|value| OrgStatus::parse(text(value)?))?;
-    let flags = cells.take(count)?;
-    let above = cells.take(|value| value.as_blob().ok())?;
-    let ancestors = ids(ValueRef::Blob(above)).ok_or(Damaged)?;
-    let (cascade_permissions, inherit_permissions) = (flags & 2 != 0, flags & 1 != 0);
-    facts.add_org(OrgFacts { id: org, ancestors, status, cascade_permissions, inherit_permissions, revision: revisions.0 });
-    if let Some(status) = cells.optional(|value| UserStatus::parse(text(value)?))? {
-        facts.add_user(usr, status, revisions.1);
+/// The columns that `holding` and `resolving` have in common.
+struct Start<'r> {
+    status: OrgStatus,
+    flags: u64,
+    /// As it is stored.
+    above: &'r [u8],
+    user: Option<UserStatus>,
+    held: Option<Held>,
+}
+
+impl<'r> Start<'r> {
+    fn read(cells: &mut Cells<'r>) -> Result<Self, Damaged> {
+        Ok(Self {
+            status: cells.take(|value| OrgStatus::parse(text(value)?))?,
+            flags: cells.take(count)?,
+            above: cells.take(|value| value.as_blob().ok())?,
+            user: cells.optional(|value| UserStatus::parse(text(value)?))?,
+            held: held(cells)?,
+        })
     }
-    let held = held(cells)?;
-    if let Some(held) = held {
-        facts.add_membership(usr, org, held);
+
+    /// The organization, below these.
+    fn org(&self, id: OrgId, ancestors: Vec<OrgId>, revision: u64) -> OrgFacts {
+        let (cascade_permissions, inherit_permissions) = (self.flags & 2 != 0, self.flags & 1 != 0);
+        OrgFacts { id, ancestors, status: self.status, cascade_permissions, inherit_permissions, revision }
     }
-    Ok((above, held))
+
+    /// The user and the membership.
+    fn tell(&self, usr: UserId, org: OrgId, revision: u64, facts: &mut Facts) {
+        if let Some(status) = self.user {
+            facts.add_user(usr, status, revision);
+        }
+        if let Some(held) = self.held {
+            facts.add_membership(usr, org, held);
+        }
+    }
 }
 
 /// A row of `holding`; and the end of what the role of the membership grants, where it grants the permission.
 pub(crate) fn holding_here(row: &Row<'_>, usr: UserId, org: OrgId, facts: &mut Facts) -> Result<(Here, Option<End>), Failure> {
     let mut cells = Cells { row, next: 0 };
     let mut read = || {
-        let (above, held) = here(&mut cells, (usr, org), (0, 0), facts)?;
-        let granted = cells.optional(end)?;
-        Ok((Here { ancestors: above.to_vec(), held, overridden: cells.take(flag)? }, granted))
+        let start = Start::read(&mut cells)?;
+        let (granted, overridden, active) = (cells.optional(end)?, cells.take(flag)?, cells.take(count)?);
+        let ancestors: Vec<OrgId> = ids(ValueRef::Blob(start.above)).ok_or(Damaged)?;
+        let all_active = usize::try_from(active) == Ok(ancestors.len());
+        let above = if start.held.is_some() && !overridden && all_active {
+            // Of those above nothing else counts.
+            facts.add_org_above(start.org(org, Vec::new(), 0));
+            Vec::new()
+        } else {
+            facts.add_org(start.org(org, ancestors, 0));
+            start.above.to_vec()
+        };
+        start.tell(usr, org, 0, facts);
+        Ok((Here { ancestors: above, held: start.held, overridden }, granted))
     };
     read().map_err(|Damaged| Failure::inconsistent("organization", org.as_uuid()))
 }
 
 /// A row of `resolving`.
-pub(crate) fn resolving_here(row: &Row<'_>, usr: UserId, org: OrgId, facts: &mut Facts) -> Result<Here, Failure> {
-    let mut cells = Cells { row, next: 9 };
+pub(crate) fn resolving_here(row: &Row<'_>, usr: UserId, org: OrgId, facts: &mut Facts) -> Result<Resolving, Failure> {
+    let mut cells = Cells { row, next: 0 };
     let mut read = || {
-        let revisions = (cells.take(count)?, cells.optional(count)?.unwrap_or_default());
+        let start = Start::read(&mut cells)?;
+        let (of_org, of_user) = (cells.take(count)?, cells.optional(count)?.unwrap_or_default());
         facts.set_system_revision(cells.take(count)?);
-        let overridden = cells.take(flag)?;
-        cells.next = 0;
-        let (above, held) = here(&mut cells, (usr, org), revisions, facts)?;
-        Ok(Here { ancestors: above.to_vec(), held, overridden })
+        let (overridden, is_special, is_grouped) = (cells.take(flag)?, cells.take(flag)?, cells.take(flag)?);
+        facts.add_org(start.org(org, ids(ValueRef::Blob(start.above)).ok_or(Damaged)?, of_org));
+        start.tell(usr, org, of_user, facts);
+        let granted = cells.optional(slugs)?;
+        let knows_role = granted.is_some();
+        if let (Some(held), Some(granted)) = (start.held, granted) {
+            let rows = granted.into_iter().map(|slug| (slug, (Effect::Grant, None)));
+            facts.add_grants(Holder::Role(held.role.id()), rows);
+        }
+        let here = Here { ancestors: start.above.to_vec(), held: start.held, overridden };
+        Ok(Resolving { here, is_special, is_grouped, knows_role })
     };
     read().map_err(|Damaged| Failure::inconsistent("organization", org.as_uuid()))
+}
+
+/// How many permissions, and these, with a space before each: one row more for each would take several times as long.
+fn slugs(value: ValueRef<'_>) -> Option<Vec<PermissionSlug>> {
+    let mut parts = text(value)?.split(' ');
+    let count: usize = parts.next()?.parse().ok()?;
+    let slugs = parts.map(PermissionSlug::parse).collect::<Option<Vec<_>>>()?;
+    // A space within one would make two of it.
+    (slugs.len() == count).then_some(slugs)
 }
 
 /// What somebody gives or takes away.
@@ -740,5 +794,10 @@ mod tests {
             damaged(values, event, "event", &aud_id);
         }
         damaged("#, 'A'", holding, "organization_slug", &org_id);
+        assert_eq!(slugs(ValueRef::Text(b"2 a.read b.read")).map(|slugs| slugs.len()), Some(2));
+        assert_eq!(slugs(ValueRef::Text(b"0")).map(|slugs| slugs.len()), Some(0));
+        for text in ["1 a.read b.read", "2 a.read", "1 a", "1", "", "a.read", "1  a.read"] {
+            assert_eq!(slugs(ValueRef::Text(text.as_bytes())), None, "{text}");
+        }
     }
 }

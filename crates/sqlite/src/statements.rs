@@ -113,7 +113,7 @@ statements! {
     org_by_id = "SELECT {org} FROM {s}organization WHERE id = ?1";
     membership_by_id = "SELECT {mem} FROM {s}membership WHERE id = ?1";
     /// `?1` organization, `?2` user.
-    membership_current = "SELECT {mem} FROM {s}membership WHERE org_id = ?1 AND usr_id = ?2 AND status <> 'revoked'";
+    membership_current = "SELECT {mem} FROM {s}membership INDEXED BY {s}membership_current WHERE org_id = ?1 AND usr_id = ?2 AND status <> 'revoked'";
     slug_holder = "SELECT org_id FROM {s}organization_slug WHERE slug = ?1";
     user_revision = "SELECT revision FROM {s}user_account WHERE id = ?1";
     org_revision = "SELECT revision FROM {s}organization WHERE id = ?1";
@@ -219,57 +219,67 @@ statements! {
         UNION ALL SELECT 8, NULL, NULL, NULL, p.slug, NULL, NULL, NULL, NULL, NULL FROM {s}permission p WHERE p.slug = ?3";
     /// What tells first whether a user holds a permission, and for most is all: `?1` user, `?2` organization, `?3` permission; `?4` a role
     /// of which it is known already whether it grants that, `?5` whether anybody overrides it, where that is known. A grant without an
-    /// end has the last moment that there is.
+    /// end has the last moment that there is. Behind it, where there is a membership, how many of the organizations above are active.
     holding = "SELECT o.status, 2 * o.cascade_permissions + o.inherit_permissions, o.ancestors, \
         (SELECT u.status FROM {s}user_account u INDEXED BY {s}user_account_inactive WHERE u.id = ?1 AND u.status <> 'active'), \
         m.id, m.role_id, m.role_slug, m.status, m.expires_at, CASE WHEN m.role_id <> ?4 THEN \
         (SELECT coalesce(r.expires_at, 9223372036854775807) FROM {s}permission_grant r \
         WHERE r.holder_type = 'rol' AND r.holder_id = m.role_id AND r.permission = ?3 AND r.effect = 'grant') END, \
         CASE WHEN ?5 IS NULL THEN EXISTS (SELECT 1 FROM {s}permission_grant g INDEXED BY {s}permission_grant_override \
-        WHERE g.permission = ?3 AND g.holder_type <> 'rol') ELSE ?5 END FROM {s}organization o \
-        LEFT JOIN {s}membership m INDEXED BY {s}membership_current ON m.org_id = ?2 AND m.usr_id = ?1 AND m.status <> 'revoked' \
+        WHERE g.permission = ?3 AND g.holder_type <> 'rol') ELSE ?5 END, \
+        CASE WHEN m.id IS NULL OR length(o.ancestors) = 0 THEN 0 ELSE (SELECT count(*) FROM {ten} \
+        CROSS JOIN {s}organization a INDEXED BY {s}organization_line ON a.id = substr(o.ancestors, 1 + 16 * n.column1, 16) \
+        AND a.status = 'active' WHERE 16 * n.column1 < length(o.ancestors)) END \
+        FROM {s}organization o INDEXED BY {s}organization_line \
+        LEFT JOIN {s}membership m INDEXED BY {s}membership_held ON m.org_id = ?2 AND m.usr_id = ?1 AND m.status <> 'revoked' \
         WHERE o.id = ?2";
-    /// What tells first what a user may do: `?1` user, `?2` organization.
+    /// What tells first what a user may do, and for most is all: `?1` user, `?2` organization. Behind the revisions, whether there are
+    /// overrides by organizations and for the membership, and whether the user is in groups; then, unless something of it ends, how many
+    /// permissions the role grants, and those.
     resolving = "SELECT o.status, 2 * o.cascade_permissions + o.inherit_permissions, o.ancestors, u.status, \
         m.id, m.role_id, m.role_slug, m.status, m.expires_at, o.revision, u.revision, s.revision, \
-        EXISTS (SELECT 1 FROM {s}permission_grant g WHERE g.holder_type = 'org') \
+        EXISTS (SELECT 1 FROM {s}permission_grant g WHERE g.holder_type = 'org'), \
+        EXISTS (SELECT 1 FROM {s}permission_grant g WHERE g.holder_type = 'mem' AND g.holder_id = m.id), \
+        EXISTS (SELECT 1 FROM {s}group_member t WHERE t.org_id = ?2 AND t.usr_id = ?1), \
+        (SELECT CASE WHEN total(r.expires_at IS NOT NULL OR r.effect <> 'grant') = 0 \
+        THEN count(*) || coalesce(' ' || group_concat(r.permission, ' '), '') END FROM {s}permission_grant r \
+        WHERE r.holder_type = 'rol' AND r.holder_id = m.role_id) \
         FROM {s}system s CROSS JOIN {s}organization o LEFT JOIN {s}user_account u ON u.id = ?1 \
-        LEFT JOIN {s}membership m INDEXED BY {s}membership_current ON m.org_id = ?2 AND m.usr_id = ?1 AND m.status <> 'revoked' \
+        LEFT JOIN {s}membership m INDEXED BY {s}membership_held ON m.org_id = ?2 AND m.usr_id = ?1 AND m.status <> 'revoked' \
         WHERE s.one = 1 AND o.id = ?2";
-    /// What a role and a membership give and take away: `?1` role, `?2` membership. The columns are those of `codec::given`.
-    given_here = "SELECT {given} FROM {s}permission_grant g WHERE g.holder_type = 'rol' AND g.holder_id = ?1 \
-        UNION ALL SELECT {given} FROM {s}permission_grant g WHERE g.holder_type = 'mem' AND g.holder_id = ?2";
+    /// What somebody gives and takes away: `?1` and `?2` holder. The columns are those of `codec::given`.
+    given = "SELECT {given} FROM {s}permission_grant g WHERE g.holder_type = ?1 AND g.holder_id = ?2";
     /// What organizations do: `?1` them, one behind the other.
     given_by_orgs = "SELECT {given} FROM {ten} CROSS JOIN {s}permission_grant g \
-        ON g.holder_type = 'org' AND g.holder_id = substr(?1, 1 + 16 * n.column1, 16)";
+        ON 16 * n.column1 < length(?1) AND g.holder_type = 'org' AND g.holder_id = substr(?1, 1 + 16 * n.column1, 16)";
     /// What the user's memberships in organizations do, and their roles: `?1` organizations, `?2` user.
-    given_above = "SELECT {given} FROM {ten} CROSS JOIN {s}membership m INDEXED BY {s}membership_current \
-        ON m.org_id = substr(?1, 1 + 16 * n.column1, 16) AND m.usr_id = ?2 AND m.status <> 'revoked' \
+    given_above = "SELECT {given} FROM {ten} CROSS JOIN {s}membership m INDEXED BY {s}membership_held \
+        ON 16 * n.column1 < length(?1) AND m.org_id = substr(?1, 1 + 16 * n.column1, 16) AND m.usr_id = ?2 AND m.status <> 'revoked' \
         CROSS JOIN {s}permission_grant g ON g.holder_type = 'rol' AND g.holder_id = m.role_id \
-        UNION ALL SELECT {given} FROM {ten} CROSS JOIN {s}membership m INDEXED BY {s}membership_current \
-        ON m.org_id = substr(?1, 1 + 16 * n.column1, 16) AND m.usr_id = ?2 AND m.status <> 'revoked' \
+        UNION ALL SELECT {given} FROM {ten} CROSS JOIN {s}membership m INDEXED BY {s}membership_held \
+        ON 16 * n.column1 < length(?1) AND m.org_id = substr(?1, 1 + 16 * n.column1, 16) AND m.usr_id = ?2 AND m.status <> 'revoked' \
         CROSS JOIN {s}permission_grant g ON g.holder_type = 'mem' AND g.holder_id = m.id";
     /// What the roles of the user's groups do: `?1` organization, `?2` user.
     given_by_groups = "SELECT {given} FROM {s}group_member t CROSS JOIN {s}group_role r ON r.group_id = t.group_id \
         CROSS JOIN {s}permission_grant g ON g.holder_type = 'rol' AND g.holder_id = r.role_id WHERE t.org_id = ?1 AND t.usr_id = ?2";
     /// What organizations and the user's memberships there do about one permission: `?1` organizations, `?2` user, `?3` permission.
     overrides_of = "SELECT {given} FROM {ten} CROSS JOIN {s}permission_grant g \
-        ON g.holder_type = 'org' AND g.holder_id = substr(?1, 1 + 16 * n.column1, 16) AND g.permission = ?3 \
-        UNION ALL SELECT {given} FROM {ten} CROSS JOIN {s}membership m INDEXED BY {s}membership_current \
-        ON m.org_id = substr(?1, 1 + 16 * n.column1, 16) AND m.usr_id = ?2 AND m.status <> 'revoked' \
+        ON 16 * n.column1 < length(?1) AND g.holder_type = 'org' AND g.holder_id = substr(?1, 1 + 16 * n.column1, 16) AND g.permission = ?3 \
+        UNION ALL SELECT {given} FROM {ten} CROSS JOIN {s}membership m INDEXED BY {s}membership_held \
+        ON 16 * n.column1 < length(?1) AND m.org_id = substr(?1, 1 + 16 * n.column1, 16) AND m.usr_id = ?2 AND m.status <> 'revoked' \
         CROSS JOIN {s}permission_grant g ON g.holder_type = 'mem' AND g.holder_id = m.id AND g.permission = ?3";
     /// `?1` organization, `?2` user: the user's groups there, with their roles.
     groups_of = "SELECT t.group_id, t.expires_at, r.role_id, r.expires_at FROM {s}group_member t \
         LEFT JOIN {s}group_role r ON r.group_id = t.group_id WHERE t.org_id = ?1 AND t.usr_id = ?2";
     /// `?1` ancestors, as they are stored: those organizations.
     places_above = "SELECT a.id, a.status, 2 * a.cascade_permissions + a.inherit_permissions, a.revision \
-        FROM {ten} CROSS JOIN {s}organization a ON a.id = substr(?1, 1 + 16 * n.column1, 16)";
+        FROM {ten} CROSS JOIN {s}organization a ON 16 * n.column1 < length(?1) AND a.id = substr(?1, 1 + 16 * n.column1, 16)";
     /// `?1` ancestors, `?2` user, `?3` permission: the memberships there, with whether their roles reach below and grant the permission.
     held_above = "SELECT m.org_id, m.id, m.role_id, m.role_slug, m.status, m.expires_at, r.inherits_to_descendants, \
         (SELECT coalesce(g.expires_at, 9223372036854775807) FROM {s}permission_grant g \
         WHERE g.holder_type = 'rol' AND g.holder_id = m.role_id AND g.permission = ?3 AND g.effect = 'grant') \
-        FROM {ten} CROSS JOIN {s}membership m INDEXED BY {s}membership_current \
-        ON m.org_id = substr(?1, 1 + 16 * n.column1, 16) AND m.usr_id = ?2 AND m.status <> 'revoked' LEFT JOIN {s}role r ON r.id = m.role_id";
+        FROM {ten} CROSS JOIN {s}membership m INDEXED BY {s}membership_held \
+        ON 16 * n.column1 < length(?1) AND m.org_id = substr(?1, 1 + 16 * n.column1, 16) AND m.usr_id = ?2 AND m.status <> 'revoked' LEFT JOIN {s}role r ON r.id = m.role_id";
     /// `?1` organization, `?2` user, `?3` permission: the roles that grant it of the user's groups there.
     held_by_groups = "SELECT t.group_id, t.expires_at, r.role_id, r.expires_at, g.expires_at FROM {s}group_member t \
         CROSS JOIN {s}group_role r ON r.group_id = t.group_id CROSS JOIN {s}permission_grant g \
@@ -318,9 +328,9 @@ statements! {
     /// What a role's relation to an organization hangs on: `?1` organization, `?2` user, `?3` relation, `?4` the role of that name, `?5` moment.
     /// The membership in force, the ancestors of the organization while it is active, whether the user acts (null for one without a row),
     /// and whether a stored tuple says the same. One statement, so that it sees one moment without a transaction.
-    role_held = "SELECT (SELECT id FROM {s}membership WHERE org_id = ?1 AND usr_id = ?2 AND status = 'active' AND (role_id = ?4 OR role_slug = ?3) \
-            AND (expires_at IS NULL OR expires_at > ?5)), \
-        (SELECT CASE status WHEN 'active' THEN ancestors END FROM {s}organization WHERE id = ?1), \
+    role_held = "SELECT (SELECT id FROM {s}membership INDEXED BY {s}membership_held WHERE org_id = ?1 AND usr_id = ?2 AND status <> 'revoked' \
+            AND status = 'active' AND (role_id = ?4 OR role_slug = ?3) AND (expires_at IS NULL OR expires_at > ?5)), \
+        (SELECT CASE status WHEN 'active' THEN ancestors END FROM {s}organization INDEXED BY {s}organization_line WHERE id = ?1), \
         (SELECT status = 'active' FROM {s}user_account WHERE id = ?2), \
         EXISTS (SELECT 1 FROM {s}tuple WHERE object_type = 'org' AND object_id = ?1 AND relation = ?3 AND subject_type = 'usr' AND subject_id = ?2)";
     /// The same, and `?6` scope, where none is the empty blob.
@@ -641,9 +651,10 @@ mod tests {
     fn a_check_looks_into_indexes_alone() {
         let db = analyzed();
         let asked = [
+            "role_held",
             "holding",
             "resolving",
-            "given_here",
+            "given",
             "given_by_orgs",
             "given_above",
             "given_by_groups",

@@ -33,7 +33,8 @@ pub struct FactsQuery {
     /// who are active; of each of these only what concerns its own permission is needed; a permission need not be looked up in the catalog
     /// of which a grant was found; memberships above are not needed where there is one in the organization itself, nor groups where the
     /// role of that one grants the permission without an end, nor what an organization passes on and takes over that has none above it
-    /// and stands above none that is asked about.
+    /// and stands above none that is asked about. Where there is a membership in the organization and nobody overrides the permission, it
+    /// may be told without those above it ([`Facts::add_org_above`]) if all of them are there and active.
     pub holding: Vec<(UserId, OrgId, PermissionSlug)>,
     /// Whether nothing is asked but what users may do. A store may then leave out memberships above where there is one in the
     /// organization itself, and the rows of roles but of those that may be inherited.
@@ -157,7 +158,7 @@ impl Facts {
     }
 
     /// Everything that a holder gives or takes away, in place of what was known of it.
-    pub(crate) fn add_grants(&mut self, holder: Holder, rows: impl Iterator<Item = (PermissionSlug, (Effect, Option<Timestamp>))>) {
+    pub fn add_grants(&mut self, holder: Holder, rows: impl Iterator<Item = (PermissionSlug, (Effect, Option<Timestamp>))>) {
         let mut rows = rows.peekable();
         if rows.peek().is_some() {
             // Collected at once it is built from below, and no row is looked for.
