@@ -3,8 +3,8 @@
 use tenantry_core::source::Sources;
 use tenantry_core::{
     AccessQuery, AddMember, Change, CreateOrg, CreateRole, CreateUser, Effect, Engine, FactsQuery, Group, GroupMember, GroupRole, Guard,
-    Holder, Id, ImportIds, Load, LoadSpec, Name, OrgId, Permission, PermissionAsk, PermissionDefinition, PermissionGrant, PermissionSlug,
-    Plan, RoleDefinition, RoleSlug, SetOrgOverride, Slug, State, SuspendOrg, SyncCatalog, Timestamp, UserId, Wants, Window,
+    Holder, ImportIds, Load, LoadSpec, Name, OrgId, Permission, PermissionAsk, PermissionDefinition, PermissionGrant, PermissionSlug, Plan,
+    RoleDefinition, RoleSlug, SetOrgOverride, Slug, State, SuspendOrg, SyncCatalog, Timestamp, UserId, Wants, Window,
 };
 
 use crate::access;
