@@ -302,10 +302,10 @@ mod tests {
     #[test]
     fn every_answer_is_found_under_its_own_key_until_there_are_too_many() {
         let (mut hot, names, stamps) = (Hot::default(), Names::default(), Stamps::default());
-        // Too short to be near, of each length that is, and too long.
+        // Too short to be near, of 8 to 19 bytes, of 20 to 33, and too long.
         let name = |n: usize| match n % 4 {
             0 => format!("a.b{n}"),
-            1 => format!("doc.action{n}"),
+            1 => format!("doc.a{}{n}", "b".repeat(n / 8)),
             2 => format!("documents-of.others{}{n}", "s".repeat(n / 8)),
             _ => format!("documents-of-many-others.actions-of-theirs{n}"),
         };
